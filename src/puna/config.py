@@ -1,0 +1,222 @@
+"""Every setting of puna, in one table: variable, default, what it means, how it is read.
+
+``OLLAMA_*`` variables mean what they mean to Ollama; ``PUNA_*`` ones are puna's own. ``read`` turns an environment
+into frozen ``Settings``; the documentation's table of settings is printed from ``TABLE``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from puna.durations import FOREVER, parse, parse_keep_alive
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORT = 11434
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens, or is reached: ``http(s)://host:port/path``."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run of puna was told by its environment. Durations in seconds, sizes in bytes, 0 for "choose"."""
+
+    host: Address
+    models: Path
+    keep_alive: float
+    load_timeout: float
+    num_parallel: int
+    max_loaded_models: int
+    max_queue: int
+    context_length: int
+    origins: tuple[str, ...]
+    debug: int
+    flash_attention: bool | None
+    kv_cache_type: str
+    go_template: bool | None
+    no_history: bool
+    no_prune: bool
+    llama_server: str
+    cpu_slice: float
+    max_body: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One row of the table; ``parse`` turns the text into the value and raises ``ValueError`` when it cannot."""
+
+    field: str
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+
+
+def parse_address(text: str) -> Address:
+    """Parse ``[scheme://]host[:port][/path]`` as ``OLLAMA_HOST`` is read; an invalid port becomes the default.
+
+    The default is 11434 without a scheme, else the scheme's own. Without a host it is 127.0.0.1.
+    """
+    scheme, sep, rest = text.strip().partition("://")
+    if sep:
+        port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
+    elif scheme == "ollama.com":
+        scheme, rest, port = "https", scheme, 443
+    else:
+        scheme, rest, port = "http", scheme, DEFAULT_PORT
+    rest, slash, path = rest.partition("/")
+    # More than one colon without brackets is an IPv6 address, not a host with a port.
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?", rest)
+    host, port_text = (found.group(1), found.group(2)) if found else (rest.strip("[]"), None)
+    if port_text is not None:
+        if port_text.isascii() and port_text.isdigit() and int(port_text) <= 65535:
+            port = int(port_text)
+        else:
+            log.warning("invalid port %r in %r, using %d", port_text, text, port)
+    return Address(scheme, host.strip("[]") or "127.0.0.1", port, f"/{path}".rstrip("/") if slash else "")
+
+
+def _load_timeout(text: str) -> float:
+    seconds = parse_keep_alive(text)
+    return seconds if seconds > 0 else FOREVER
+
+
+def _slice(text: str) -> float:
+    seconds = parse(text)
+    if seconds < 0:
+        raise ValueError(f"must not be negative: {text}")
+    return seconds
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(f"must not be negative: {text}")
+    return number
+
+
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+
+
+def _truth(text: str) -> bool:
+    return bool(text) and text not in _FALSE
+
+
+def _maybe_truth(text: str) -> bool | None:
+    return _truth(text) if text else None
+
+
+def _debug_level(text: str) -> int:
+    if text in _FALSE or not text:
+        return 0
+    return int(text) if text.isdigit() else 1
+
+
+def _models(text: str) -> Path:
+    return Path(text).expanduser() if text else Path.home() / ".ollama" / "models"
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+TABLE: tuple[Variable, ...] = (
+    Variable(
+        "host",
+        "OLLAMA_HOST",
+        "127.0.0.1:11434",
+        "where the server listens and the client connects",
+        parse_address,
+    ),
+    Variable("models", "OLLAMA_MODELS", "", "directory of the model store (default ~/.ollama/models)", _models),
+    Variable(
+        "keep_alive",
+        "OLLAMA_KEEP_ALIVE",
+        "5m",
+        "how long an idle model stays loaded; negative: forever",
+        parse_keep_alive,
+    ),
+    Variable(
+        "load_timeout", "OLLAMA_LOAD_TIMEOUT", "5m", "how long loading a model may stall; 0: no limit", _load_timeout
+    ),
+    Variable(
+        "num_parallel",
+        "OLLAMA_NUM_PARALLEL",
+        "0",
+        "requests one model answers at once; 0: up to 4",
+        _whole,
+    ),
+    Variable("max_loaded_models", "OLLAMA_MAX_LOADED_MODELS", "0", "models in memory at once; 0: 3", _whole),
+    Variable("max_queue", "OLLAMA_MAX_QUEUE", "512", "requests that may wait before new ones get 503", _whole),
+    Variable(
+        "context_length",
+        "OLLAMA_CONTEXT_LENGTH",
+        "0",
+        "default context length in tokens; 0: 4096",
+        _whole,
+    ),
+    Variable("origins", "OLLAMA_ORIGINS", "", "comma-separated extra origins that browsers may call from", _origins),
+    Variable("debug", "OLLAMA_DEBUG", "", "1: log debug messages; 2: log the engine's too", _debug_level),
+    Variable(
+        "flash_attention",
+        "OLLAMA_FLASH_ATTENTION",
+        "",
+        "force flash attention on or off; unset: the engine decides",
+        _maybe_truth,
+    ),
+    Variable("kv_cache_type", "OLLAMA_KV_CACHE_TYPE", "", "type of the KV cache: f16 (default), q8_0, q4_0", str),
+    Variable(
+        "go_template",
+        "OLLAMA_GO_TEMPLATE",
+        "",
+        "force TEMPLATE layers on or off; unset: the better template",
+        _maybe_truth,
+    ),
+    Variable("no_history", "OLLAMA_NOHISTORY", "", "do not keep the chat's input history", _truth),
+    Variable("no_prune", "OLLAMA_NOPRUNE", "", "do not remove unused blobs", _truth),
+    Variable("llama_server", "PUNA_LLAMA_SERVER", "", "path of a llama-server binary to use as the engine", str),
+    Variable(
+        "cpu_slice",
+        "PUNA_CPU_SLICE",
+        "40ms",
+        "turns in which busy models share the CPU; 0: no turns",
+        _slice,
+    ),
+    Variable("max_body", "PUNA_MAX_BODY", str(256 * 1024 * 1024), "largest JSON request body, in bytes", _whole),
+)
+assert [row.field for row in TABLE] == [field.name for field in fields(Settings)]
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from ``environ``; values are trimmed of spaces and quotes.
+
+    A value that cannot be read is logged as a warning and the default is used, as Ollama does.
+    """
+    values: dict[str, Any] = {}
+    for row in TABLE:
+        text = environ.get(row.name, "").strip().strip("\"'").strip()
+        try:
+            values[row.field] = row.parse(text or row.default)
+        except ValueError as error:
+            log.warning("ignoring %s=%s: %s", row.name, text, error)
+            values[row.field] = row.parse(row.default)
+    return Settings(**values)

@@ -1,0 +1,290 @@
+"""llama.cpp as the engine: a child process for each loaded model, spoken to in llama-server's HTTP over a Unix socket.
+
+The default child is ``puna.engine.runner``; a ``llama-server`` binary of the operator's (``PUNA_LLAMA_SERVER``) takes
+its place with the same flags and the same protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from puna.engine import Generated, LoadSpec, Sampling, protocol
+from puna.engine.connection import ConnectionLost, Connections
+from puna.engine.process import EngineProcess
+from puna.errors import ContextTooLong, EngineGone, GenerationFailed, LoadFailed
+from puna.events import PromptProgress
+from puna.types import Conversation, Prompt
+
+log = logging.getLogger(__name__)
+
+_SOCKET_PATH_LIMIT = 107
+"""Bytes a Unix socket's path may have (``sun_path`` of Linux, without its final zero)."""
+
+_FIRST_LOOK, _LAST_LOOK = 0.005, 0.25
+"""Seconds between two looks at a binary that does not say when it is ready: they double from one to the other."""
+
+
+class LlamaCpp:
+    """Loads models into llama.cpp processes."""
+
+    def __init__(self, *, binary: str = "", spin_count: int | None = None) -> None:
+        self._binary = binary
+        self._environ = dict(os.environ)
+        if spin_count is not None:
+            self._environ.setdefault("GOMP_SPINCOUNT", str(spin_count))
+        self._folder: Path | None = None
+        self._numbers = count(1)
+        self._loaded: set[LlamaCppModel] = set()
+
+    async def load(self, spec: LoadSpec) -> LlamaCppModel:
+        """Start a process for ``spec`` and wait until it answers; raises as the contract says."""
+        socket = self._private_folder() / f"{next(self._numbers)}.sock"
+        name = spec.model.name
+        process, ready_fd = await self._start(spec, socket, name)
+        connections = Connections(socket)
+        try:
+            waiting = _read_byte(ready_fd) if ready_fd is not None else _answers(connections)
+            await _first(waiting, process, name)
+        except BaseException:
+            process.kill()
+            connections.close()
+            await asyncio.shield(process.gone)
+            socket.unlink(missing_ok=True)
+            raise
+        finally:
+            if ready_fd is not None:
+                os.close(ready_fd)
+        # An operator's binary may compute on a GPU, where taking it off the CPU would only lose time.
+        model = LlamaCppModel(spec, process, connections, pausable=not self._binary, on_close=self._forget)
+        self._loaded.add(model)
+        return model
+
+    async def close(self) -> None:
+        """Stop every process and remove the private directory."""
+        await asyncio.gather(*(model.close() for model in tuple(self._loaded)))
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _forget(self, model: LlamaCppModel) -> None:
+        self._loaded.discard(model)
+
+    def _private_folder(self) -> Path:
+        if self._folder is None:
+            folder = tempfile.mkdtemp(prefix="puna-")
+            if len(os.fsencode(folder)) + len("/999999.sock") > _SOCKET_PATH_LIMIT:
+                Path(folder).rmdir()
+                folder = tempfile.mkdtemp(prefix="puna-", dir="/tmp")
+            self._folder = Path(folder)
+        return self._folder
+
+    async def _start(self, spec: LoadSpec, socket: Path, name: str) -> tuple[EngineProcess, int | None]:
+        flags = _flags(spec, socket)
+        if self._binary:
+            arguments = ["--exec", self._binary, *flags]
+            return await EngineProcess.start(arguments, name=name, environ=self._environ), None
+        per_slot = ["--kv-unified", "--kv-unified-per-slot", str(spec.num_ctx)]
+        ready, tell = os.pipe()
+        try:
+            arguments = ["--ready-fd", str(tell), *flags, *per_slot]
+            process = await EngineProcess.start(arguments, name=name, environ=self._environ, pass_fds=[tell])
+        except BaseException:
+            os.close(ready)
+            raise
+        finally:
+            os.close(tell)
+        return process, ready
+
+
+def _flags(spec: LoadSpec, socket: Path) -> list[str]:
+    """The command line of llama-server that ``spec`` means."""
+    numbers = {
+        "--ctx-size": spec.num_ctx * spec.parallel,
+        "--parallel": spec.parallel,
+        "--batch-size": spec.batch,
+        "--ubatch-size": spec.batch,
+        "--threads": spec.threads,
+        "--n-gpu-layers": spec.gpu_layers if spec.gpu_layers >= 0 else None,
+        "--main-gpu": spec.main_gpu,
+    }
+    flags = ["--model", str(spec.model), "--host", str(socket), "--no-webui", "--offline", "--context-shift"]
+    for flag, number in numbers.items():
+        if number is not None:
+            flags += [flag, str(number)]
+    if spec.mmap is False:
+        flags.append("--no-mmap")
+    if spec.flash_attention is not None:
+        flags += ["--flash-attn", "on" if spec.flash_attention else "off"]
+    if spec.kv_cache_type:
+        flags += ["--cache-type-k", spec.kv_cache_type, "--cache-type-v", spec.kv_cache_type]
+    for adapter in spec.adapters:
+        flags += ["--lora", str(adapter)]
+    if spec.projector is not None:
+        flags += ["--mmproj", str(spec.projector)]
+    return flags
+
+
+async def _read_byte(fd: int) -> None:
+    """Wait until the runner writes to the pipe ``fd``."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(fd, ready.set)
+        await ready.wait()
+        if not os.read(fd, 1):
+            await asyncio.Event().wait()  # closed without a word: the process is ending, and its watcher will say why
+    finally:
+        loop.remove_reader(fd)
+
+
+async def _answers(connections: Connections) -> None:
+    """Wait until a binary that has no way to say so answers that its model is loaded."""
+    pause = _FIRST_LOOK
+    while True:
+        try:
+            status, _ = await connections.get("/health")
+        except (OSError, ConnectionLost):
+            status = 0
+        if status == 200:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LAST_LOOK)
+
+
+async def _first(waiting: Awaitable[None], process: EngineProcess, name: str) -> None:
+    """Wait for readiness or death, whichever comes first."""
+    ready = asyncio.ensure_future(waiting)
+    try:
+        await asyncio.wait({ready, process.gone}, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            ready.result()
+            return
+        raise LoadFailed(f"failed to load model {name}: the engine ended with {process.gone.result()}")
+    finally:
+        ready.cancel()
+        await asyncio.gather(ready, return_exceptions=True)
+
+
+class LlamaCppModel:
+    """One loaded model: ``puna.engine.Loaded`` over one process, reached by ``connections``."""
+
+    def __init__(
+        self,
+        spec: LoadSpec,
+        process: EngineProcess,
+        connections: Connections,
+        *,
+        pausable: bool,
+        on_close: Callable[[LlamaCppModel], None],
+    ) -> None:
+        self._spec = spec
+        self._process = process
+        self.connections = connections
+        self._pausable = pausable
+        self._on_close = on_close
+        self._memory = process.resident_bytes() or spec.model.stat().st_size
+        self._closed = False
+
+    @property
+    def spec(self) -> LoadSpec:
+        """What it was loaded with."""
+        return self._spec
+
+    @property
+    def memory(self) -> int:
+        """Bytes the process held when loading had ended."""
+        return self._memory
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
+    async def generate(self, prompt: Prompt | Conversation, sampling: Sampling) -> AsyncGenerator[Generated, None]:
+        """Answer ``prompt`` as the contract says."""
+        path, body = protocol.request(prompt, sampling)
+        decoder = protocol.Decoder(sampling)
+        try:
+            async with self.connections.stream(path, body) as reply:
+                if reply.status != 200:
+                    raise protocol.failure(reply.status, await reply.body())
+                async for data in reply.events():
+                    for item in decoder.feed(data):
+                        if isinstance(item, PromptProgress) and item.total > sampling.num_ctx:
+                            raise ContextTooLong(item.total, sampling.num_ctx)
+                        yield item
+        except (ConnectionLost, OSError) as error:
+            raise await self._gone() from error
+        if not decoder.stopped:
+            raise await self._gone()
+
+    async def render(self, conversation: Conversation) -> str:
+        """The prompt the model's own template makes of ``conversation``."""
+        body: dict[str, Any] = {"messages": conversation.messages, "tools": conversation.tools}
+        if conversation.template_kwargs:
+            body["chat_template_kwargs"] = conversation.template_kwargs
+        return str((await self._ask("/apply-template", body))["prompt"])
+
+    async def tokenize(self, text: str) -> list[int]:
+        """The tokens of ``text``."""
+        return list((await self._ask("/tokenize", {"content": text, "add_special": False}))["tokens"])
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of ``tokens``."""
+        return str((await self._ask("/detokenize", {"tokens": list(tokens)}))["content"])
+
+    async def wait_gone(self) -> str:
+        """Return when the process has ended."""
+        words = await asyncio.shield(self._process.gone)
+        return "" if self._closed else words
+
+    def pause(self) -> None:
+        """Take the process off the CPU, where that is what it computes on."""
+        if self._pausable:
+            self._process.pause()
+
+    def resume(self) -> None:
+        """Undo ``pause``."""
+        if self._pausable:
+            self._process.resume()
+
+    async def close(self) -> None:
+        """Stop the process."""
+        self._closed = True
+        self.connections.close()
+        await self._process.stop()
+        self._on_close(self)
+
+    async def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            status, reply = await self.connections.post(path, protocol.encode(body))
+        except (ConnectionLost, OSError) as error:
+            raise await self._gone() from error
+        if status != 200:
+            raise protocol.failure(status, reply)
+        try:
+            return msgspec.json.decode(reply, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise GenerationFailed(f"the engine answered {path} with what is not JSON") from error
+
+    async def _gone(self) -> EngineGone:
+        """The error for a connection that broke. The process's end, which is the reason, follows within moments."""
+        if self._closed:
+            return EngineGone("the model was unloaded while it answered")
+        try:
+            words = await asyncio.wait_for(asyncio.shield(self._process.gone), timeout=2)
+        except TimeoutError:
+            words = "the engine closed the connection"
+        return EngineGone(
+            "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
+            f"check puna's server logs for details: {words}"
+        )

@@ -1,0 +1,125 @@
+"""One engine process: started so that it cannot outlive the server, watched, paused, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_LAST_WORDS = 12
+_POLITE_SECONDS = 5.0
+
+
+class EngineProcess:
+    """A running child process. ``gone`` is done when it has ended, with its last words."""
+
+    def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
+        self._process = process
+        self._name = name
+        self._lines: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._closing = False
+        self.gone: asyncio.Task[str] = asyncio.create_task(self._watch(), name=f"watch {name}")
+
+    @classmethod
+    async def start(
+        cls, arguments: Sequence[str], *, name: str, environ: Mapping[str, str], pass_fds: Sequence[int] = ()
+    ) -> EngineProcess:
+        """Start ``python -m puna.engine.runner <arguments>``; ``name`` is what logs call it.
+
+        The child gets the kernel's parent-death signal and a standard input that ends with this process. It runs in a
+        session of its own, so that Ctrl+C in a terminal reaches only the server, which then stops it in order.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "puna.engine.runner",
+            str(os.getpid()),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environ),
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+        )
+        return cls(process, name)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def last_words(self) -> str:
+        """What it logged last."""
+        return "\n".join(self._lines)
+
+    def resident_bytes(self) -> int:
+        """Memory it holds now, in bytes; 0 where the system does not say."""
+        try:
+            resident_pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            return 0
+        return resident_pages * os.sysconf("SC_PAGE_SIZE")
+
+    def pause(self) -> None:
+        """Take it off the CPU until ``resume``."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run again."""
+        self._signal(signal.SIGCONT)
+
+    async def stop(self) -> None:
+        """End it: politely, then by force after five seconds. Returns when it has ended."""
+        self._closing = True
+        self.resume()
+        self._signal(signal.SIGTERM)
+        done, _ = await asyncio.wait({self.gone}, timeout=_POLITE_SECONDS)
+        if not done:
+            log.warning("the engine of %s did not stop when asked and is killed", self._name)
+            self._signal(signal.SIGKILL)
+            await asyncio.wait({self.gone})
+
+    def kill(self) -> None:
+        """End it by force, without waiting."""
+        self._closing = True
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            try:
+                self._process.send_signal(number)
+            except ProcessLookupError:
+                log.debug("the engine of %s had ended before signal %s", self._name, number.name)
+
+    async def _watch(self) -> str:
+        assert self._process.stderr is not None
+        while line := await self._line(self._process.stderr):
+            text = line.decode("utf-8", "replace").rstrip()
+            self._lines.append(text)
+            log.debug("%s: %s", self._name, text)
+        code = await self._process.wait()
+        if not self._closing:
+            log.error("the engine of %s ended (%s): %s", self._name, _ending(code), self.last_words)
+        return f"{_ending(code)}: {self.last_words}" if self._lines else _ending(code)
+
+    @staticmethod
+    async def _line(stream: asyncio.StreamReader) -> bytes:
+        try:
+            return await stream.readline()
+        except ValueError:  # a line longer than the reader's limit: its first part was discarded, its end follows
+            return b"...\n"
+
+
+def _ending(code: int) -> str:
+    if code < 0:
+        return f"signal: {signal.Signals(-code).name}"
+    return f"exit status {code}"

@@ -1,0 +1,221 @@
+"""The JSON that llama.cpp's server speaks: requests made from a prompt and sampling, replies turned into pieces.
+
+The fields are those of ``/completion`` and ``/v1/chat/completions`` of llama-server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from puna.engine import Generated, Sampling, Stopped
+from puna.engine.schema import ANY_OBJECT, enforceable
+from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
+from puna.events import Piece, PromptProgress
+from puna.types import Conversation, Prompt, TokenLogprob, Usage
+
+
+class _Probability(msgspec.Struct):
+    token: str = ""
+    logprob: float = 0.0
+    bytes: list[int] | None = None
+    top_logprobs: list[_Probability] = []
+
+
+class _Timings(msgspec.Struct):
+    cache_n: int = 0
+    prompt_n: int = 0
+    prompt_ms: float = 0.0
+    predicted_n: int = 0
+    predicted_ms: float = 0.0
+
+
+class _Progress(msgspec.Struct):
+    total: int = 0
+    cache: int = 0
+    processed: int = 0
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    code: int | str = 500
+    type: str = ""
+    n_prompt_tokens: int = 0
+    n_ctx: int = 0
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Probability] | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Event(msgspec.Struct):
+    """One event of either stream: the fields of both, since no name means two things."""
+
+    content: str = ""
+    stop: bool = False
+    stop_type: str = ""
+    completion_probabilities: list[_Probability] | None = None
+    choices: list[_Choice] | None = None
+    timings: _Timings | None = None
+    prompt_progress: _Progress | None = None
+    error: _Error | None = None
+
+
+class _Failure(msgspec.Struct):
+    error: _Error
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_failure = msgspec.json.Decoder(_Failure).decode
+
+
+def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, bytes]:
+    """The path and body that ask for a streamed answer to ``prompt``."""
+    if isinstance(prompt, Prompt):
+        body = _common(sampling) | {
+            "prompt": prompt.text,
+            "n_predict": sampling.max_tokens,
+            # Without this the last event repeats the whole prompt and every setting.
+            "response_fields": ["content", "stop", "stop_type", "timings"],
+        }
+        if sampling.format is not None:
+            body["json_schema"] = ANY_OBJECT if sampling.format == "json" else enforceable(sampling.format)
+        if sampling.top_logprobs is not None:
+            body["n_probs"] = max(sampling.top_logprobs, 1)
+        return "/completion", _encode(body)
+    body = _common(sampling) | {
+        "messages": prompt.messages,
+        "max_tokens": sampling.max_tokens,
+        "reasoning_format": "auto",
+    }
+    if prompt.tools:
+        body["tools"] = prompt.tools
+    if prompt.template_kwargs:
+        body["chat_template_kwargs"] = prompt.template_kwargs
+    if sampling.format == "json":
+        body["response_format"] = {"type": "json_object"}
+    elif sampling.format is not None:
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "schema", "schema": enforceable(sampling.format)},
+        }
+    if sampling.top_logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": max(sampling.top_logprobs, 1)}
+    return "/v1/chat/completions", _encode(body)
+
+
+def _common(sampling: Sampling) -> dict[str, Any]:
+    options = sampling.options
+    return {
+        "stream": True,
+        "return_progress": True,
+        "cache_prompt": True,
+        "seed": options.seed & 0xFFFFFFFF,
+        "temperature": options.temperature,
+        "top_k": options.top_k,
+        "top_p": options.top_p,
+        "min_p": options.min_p,
+        "typical_p": options.typical_p,
+        "repeat_penalty": options.repeat_penalty,
+        "repeat_last_n": options.repeat_last_n,
+        "presence_penalty": options.presence_penalty,
+        "frequency_penalty": options.frequency_penalty,
+        "stop": options.stop,
+        "n_keep": options.num_keep,
+    }
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """A request body as JSON."""
+    return _encode(body)
+
+
+def failure(status: int, body: bytes) -> PunaError:
+    """The error that a reply with an error status means."""
+    try:
+        return _error(_decode_failure(body).error, status)
+    except msgspec.DecodeError:
+        return GenerationFailed(f"the engine answered {status}: {body[:500].decode('utf-8', 'replace')}")
+
+
+def _error(error: _Error, status: int) -> PunaError:
+    if error.type == "exceed_context_size_error":
+        return ContextTooLong(error.n_prompt_tokens, error.n_ctx)
+    if status in {400, 422}:
+        return InvalidRequest(error.message)
+    return GenerationFailed(error.message or f"the engine answered {status}")
+
+
+class Decoder:
+    """Turns the events of one stream into what the contract calls ``Generated``; ``stopped`` once the last has come."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self.stopped = False
+        self._silent = sampling.max_tokens == 0
+        self._alternatives = sampling.top_logprobs or 0
+        self._finish = ""
+
+    def feed(self, data: bytes) -> Iterator[Generated]:
+        """The items that one event's data holds.
+
+        Raises:
+            GenerationFailed: the event reports an error, or is not one.
+        """
+        if data == b"[DONE]":
+            return
+        try:
+            event = _decode_event(data.removeprefix(b"error: "))
+        except msgspec.DecodeError as error:
+            raise GenerationFailed(f"the engine sent what is not an event: {data[:200]!r}") from error
+        if event.error is not None:
+            raise _error(event.error, int(event.error.code) if str(event.error.code).isdigit() else 500)
+        if event.prompt_progress is not None:
+            yield PromptProgress(event.prompt_progress.processed, event.prompt_progress.total)
+        elif event.choices is not None:
+            yield from self._chat(event)
+        else:
+            yield from self._completion(event)
+
+    def _completion(self, event: _Event) -> Iterator[Generated]:
+        if (event.content or event.completion_probabilities) and not self._silent:
+            yield Piece(event.content, logprobs=self._logprobs(event.completion_probabilities))
+        if event.stop:
+            yield self._stop(event.stop_type == "limit", event.timings)
+
+    def _chat(self, event: _Event) -> Iterator[Generated]:
+        for choice in event.choices or ():
+            text, thinking = choice.delta.content or "", choice.delta.reasoning_content or ""
+            logprobs = self._logprobs(choice.logprobs.content if choice.logprobs else None)
+            if (text or thinking or logprobs) and not self._silent:
+                yield Piece(text, thinking, logprobs)
+            self._finish = choice.finish_reason or self._finish
+        if self._finish and not self.stopped:
+            yield self._stop(self._finish == "length", event.timings)
+
+    def _stop(self, limit: bool, timings: _Timings | None) -> Stopped:
+        self.stopped = True
+        spent = timings or _Timings()
+        usage = Usage(spent.cache_n + spent.prompt_n, 0 if self._silent else spent.predicted_n)
+        seconds = 0.0 if self._silent else spent.predicted_ms / 1000
+        return Stopped("length" if limit else "stop", usage, spent.prompt_ms / 1000, seconds)
+
+    def _logprobs(self, found: list[_Probability] | None) -> tuple[TokenLogprob, ...]:
+        return tuple(self._logprob(one, one.top_logprobs[: self._alternatives]) for one in found or ())
+
+    def _logprob(self, one: _Probability, alternatives: list[_Probability]) -> TokenLogprob:
+        content = tuple(one.bytes if one.bytes is not None else one.token.encode())
+        return TokenLogprob(one.token, one.logprob, content, tuple(self._logprob(other, []) for other in alternatives))

@@ -1,0 +1,241 @@
+"""Every error puna raises on purpose, as one tree.
+
+::
+
+    PunaError
+    ├── RequestError 400
+    │   ├── InvalidRequest        the body or a field is not what the route takes
+    │   ├── BodyTooLarge 413      a JSON body above the limit
+    │   ├── InvalidName           a model name that cannot be parsed
+    │   ├── InvalidDigest         not ``sha256:<64 hex>``
+    │   ├── InvalidOption         an option of the wrong type
+    │   ├── InvalidFormat         ``format`` is neither "json" nor a JSON Schema
+    │   ├── ModelfileError        a Modelfile that does not parse
+    │   ├── TemplateError         a template that does not parse or execute
+    │   ├── ContextTooLong        the prompt has more tokens than the context holds
+    │   └── NotCapable            the model, or this version of puna, cannot do what is asked
+    ├── CloudDisabled 403         what only ollama.com can do
+    ├── NotFound 404
+    │   ├── ModelNotFound
+    │   └── BlobNotFound
+    ├── Unavailable 503
+    │   ├── QueueFull
+    │   ├── ShuttingDown
+    │   └── InsufficientMemory
+    ├── StoreError 500
+    │   ├── DigestMismatch
+    │   ├── CorruptManifest
+    │   ├── CorruptModel          a GGUF file that cannot be read
+    │   └── DiskFull
+    ├── EngineError 500
+    │   ├── LoadFailed
+    │   ├── GenerationFailed
+    │   ├── EngineGone
+    │   └── QuantizeFailed        500 as Ollama's, though the caller may be at fault
+    ├── InvalidSetting            a setting the server cannot start with
+    └── ServerUnreachable         what the client library raises when no server answers
+
+Foreign exceptions are translated into these once, where they enter. An error carries what happened as
+attributes; its text is the default wording, and a dialect may say it in its own words.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PunaError(Exception):
+    """Base of every error here; ``status`` is the HTTP status a dialect gives it unless it knows better."""
+
+    status: ClassVar[int] = 500
+
+
+class RequestError(PunaError):
+    """The caller asked for something that cannot be done as asked."""
+
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    """A body, or a field of one, is not what the route takes."""
+
+
+class BodyTooLarge(RequestError):
+    """A JSON body has ``size`` bytes (or more, while it was still coming) and may have ``limit``."""
+
+    status = 413
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the request body is too large: it has {size} bytes and may have {limit}")
+        self.size = size
+        self.limit = limit
+
+
+class InvalidName(RequestError):
+    """A model name that does not follow ``[host/][namespace/]model[:tag]``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("invalid model name")
+        self.name = name
+
+
+class InvalidDigest(RequestError):
+    """A digest that is not ``sha256:`` (or ``sha256-``) and 64 hexadecimal digits."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__("invalid digest format")
+        self.digest = digest
+
+
+class InvalidOption(RequestError):
+    """A model option whose value has the wrong type."""
+
+    def __init__(self, name: str, expected: str, detail: str = "") -> None:
+        wanted = f"of {detail}" if detail else f"of type {expected}"
+        super().__init__(f'option "{name}" must be {wanted}')
+        self.name = name
+        self.expected = expected
+
+
+class InvalidFormat(RequestError):
+    """``format`` is neither ``"json"`` nor a JSON Schema object; ``raw`` is the JSON text as it was sent."""
+
+    def __init__(self, raw: str) -> None:
+        quoted = raw.replace("\\", "\\\\").replace('"', '\\"')
+        super().__init__(f'invalid format: "{quoted}"; expected "json" or a valid JSON Schema object')
+        self.raw = raw
+
+
+class ModelfileError(RequestError):
+    """A Modelfile that does not parse; the text names the line where there is one."""
+
+
+class TemplateError(RequestError):
+    """A template that does not parse or execute; the text names line and column where they are known."""
+
+
+class ContextTooLong(RequestError):
+    """The prompt does not fit: ``prompt_tokens`` against the ``limit`` of the context, both in tokens."""
+
+    def __init__(self, prompt_tokens: int, limit: int) -> None:
+        super().__init__(
+            f"the prompt is too long: it has {prompt_tokens} tokens and the context holds {limit}; "
+            "shorten the prompt or raise num_ctx"
+        )
+        self.prompt_tokens = prompt_tokens
+        self.limit = limit
+
+
+class NotCapable(RequestError):
+    """The model lacks a capability the request needs."""
+
+
+class CloudDisabled(PunaError):
+    """Only ollama.com could do it, and puna never calls there; ``what`` says what and its verb, "web search is"."""
+
+    status = 403
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"ollama cloud is disabled: {what} unavailable")
+        self.what = what
+
+
+class NotFound(PunaError):
+    """Something named in the request does not exist."""
+
+    status = 404
+
+
+class ModelNotFound(NotFound):
+    """No such model in the store; ``name`` is the name as the caller wrote it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"model '{name}' not found")
+        self.name = name
+
+
+class BlobNotFound(NotFound):
+    """No such blob in the store."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f'blob "{digest}" not found')
+        self.digest = digest
+
+
+class Unavailable(PunaError):
+    """Possible in general, not now."""
+
+    status = 503
+
+
+class QueueFull(Unavailable):
+    """As many requests wait as the queue may hold."""
+
+    def __init__(self) -> None:
+        super().__init__("server busy, please try again.  maximum pending requests exceeded")
+
+
+class ShuttingDown(Unavailable):
+    """The server is stopping and takes no new work."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down")
+
+
+class InsufficientMemory(Unavailable):
+    """A model needs more memory than the machine has free."""
+
+
+class StoreError(PunaError):
+    """The model store could not be read or written."""
+
+
+class DigestMismatch(StoreError):
+    """Content whose SHA-256 is not the digest it was announced with."""
+
+    status = 400
+
+    def __init__(self, expected: str, actual: str) -> None:
+        super().__init__(f'digest mismatch, expected "{expected}", got "{actual}"')
+        self.expected = expected
+        self.actual = actual
+
+
+class CorruptManifest(StoreError):
+    """A manifest or config in the store that is not what it must be."""
+
+
+class CorruptModel(StoreError):
+    """A GGUF file that is damaged or of a version puna cannot read."""
+
+
+class DiskFull(StoreError):
+    """No space is left where the store lives."""
+
+
+class EngineError(PunaError):
+    """The inference engine failed."""
+
+
+class LoadFailed(EngineError):
+    """A model could not be loaded; the text ends with the engine's last words."""
+
+
+class GenerationFailed(EngineError):
+    """The engine refused or failed one generation but goes on living."""
+
+
+class EngineGone(EngineError):
+    """The engine's process died while it was in use; the text ends with its last words."""
+
+
+class InvalidSetting(PunaError):
+    """A setting has a value the server cannot start with; the text says which value and what it may be."""
+
+
+class QuantizeFailed(EngineError):
+    """A model cannot be quantized to the type that was asked for."""
+
+
+class ServerUnreachable(PunaError):
+    """No puna server answers at the address the client was given."""

@@ -1,0 +1,13 @@
+"""Ollama's own API, ``/api``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from puna.http.dialects import Route, Services
+from puna.http.dialects.ollama import inference, models, site
+
+
+def routes(services: Services) -> Sequence[Route]:
+    """Every route of the dialect."""
+    return (*site.routes(), *inference.routes(services.chat), *models.routes(services.library))

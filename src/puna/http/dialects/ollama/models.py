@@ -1,0 +1,133 @@
+"""The routes for models on disk: list, show, copy, delete, upload, create.
+
+The library reads and writes files; that happens in threads, so that no stream waits for a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from puna.errors import BlobNotFound, InvalidName, InvalidRequest, ModelNotFound
+from puna.events import Progress
+from puna.http.body import Fields, first_value
+from puna.http.cloud import local_name, stored_name
+from puna.http.dialects import Library, Route
+from puna.http.dialects.ollama import decode, encode, replies
+from puna.http.stream import race
+from puna.names import ModelName
+
+
+def routes(library: Library) -> Sequence[Route]:
+    """The routes for models on disk."""
+    models = Models(library)
+    return (
+        Route(("HEAD", "GET"), "/api/tags", models.tags, replies.refuse),
+        Route(("POST",), "/api/show", models.show, replies.refuse),
+        Route(("POST",), "/api/copy", models.copy, replies.refuse),
+        Route(("DELETE",), "/api/delete", models.delete, replies.refuse),
+        Route(("POST",), "/api/create", models.create, replies.refuse),
+        Route(("HEAD",), "/api/blobs/{digest}", models.has_blob, replies.refuse),
+        Route(("POST",), "/api/blobs/{digest}", models.write_blob, replies.refuse, limited=False),
+    )
+
+
+class Models:
+    """The endpoints for models on disk."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    async def tags(self, _request: Request) -> Response:
+        """List all models."""
+        return replies.json(encode.tags(await asyncio.to_thread(self._library.list)))
+
+    async def show(self, request: Request) -> Response:
+        """Show one model."""
+        fields = Fields(first_value(await request.body()), "ShowRequest")
+        name = local_name(_model(fields), "remote model details are")
+        try:
+            details = await asyncio.to_thread(
+                self._library.show,
+                name,
+                verbose=fields.flag("verbose"),
+                system=fields.text("system"),
+                options=fields.mapping("options") or {},
+            )
+        except ModelNotFound as error:
+            return replies.refuse(
+                error, lambda error: (error.status, f"model '{ModelName.parse(name).short}' not found")
+            )
+        if request.headers.get("user-agent", "").startswith("GitHubCopilotChat/"):
+            # That client shows the base name, and finds the model again by what it has shown.
+            info = {**details.model_info, "general.basename": name}
+            details = dataclasses.replace(details, model_info=info)
+        return replies.json(encode.show(details))
+
+    async def copy(self, request: Request) -> Response:
+        """Give a model a second name."""
+        fields = Fields(first_value(await request.body()), "CopyRequest")
+        source, destination = fields.text("source"), fields.text("destination")
+        for role, name in (("source", source), ("destination", destination)):
+            try:
+                ModelName.parse(name)
+            except InvalidName as error:
+                raise InvalidRequest(f'{role} "{name}" is invalid') from error
+        try:
+            await asyncio.to_thread(self._library.copy, source, destination)
+        except ModelNotFound as error:
+            return replies.refuse(error, lambda error: (error.status, f'model "{source}" not found'))
+        return Response()
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a model."""
+        name = _model(Fields(first_value(await request.body()), "DeleteRequest"))
+        try:
+            await asyncio.to_thread(self._library.delete, stored_name(name))
+        except InvalidName as error:
+            raise InvalidRequest(f'name "{name}" is invalid') from error
+        except ModelNotFound as error:
+            return replies.refuse(error, lambda error: (error.status, f"model '{name}' not found"))
+        return Response()
+
+    async def has_blob(self, request: Request) -> Response:
+        """Tell whether a blob is there."""
+        digest = request.path_params["digest"]
+        if not await asyncio.to_thread(self._library.has_blob, digest):
+            raise BlobNotFound(digest)
+        return Response()
+
+    async def write_blob(self, request: Request) -> Response:
+        """Store a blob."""
+        async with aclosing(request.stream()) as chunks:
+            new = await self._library.write_blob(request.path_params["digest"], chunks)
+        return Response(status_code=201 if new else 200)
+
+    async def create(self, request: Request) -> ASGIApp:
+        """Make a model."""
+        wanted, stream = decode.create(await request.body())
+        steps = self._library.create(wanted)
+        if stream:
+            return replies.stream(steps, encode.progress_line)
+        return replies.json(encode.progress(await race(_last(steps), request.receive)))
+
+
+def _model(fields: Fields) -> str:
+    name = fields.text("model") or fields.text("name")
+    if not name:
+        raise InvalidRequest("model is required")
+    return name
+
+
+async def _last(steps: AsyncGenerator[Progress, None]) -> Progress:
+    last = Progress("success")
+    async with aclosing(steps):
+        async for step in steps:
+            last = step
+    return last

@@ -1,0 +1,100 @@
+"""Which endpoint answers which path, with the answers for everything else that Ollama's clients know.
+
+Starlette's own router differs in every one of those: it adds HEAD to each GET, redirects all methods alike and without
+a body, and does not say which methods a path has.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from puna.http.dialects import Route
+from puna.http.guard import limit_body
+from puna.http.stream import note
+
+
+class Router:
+    """An ASGI app made of routes. JSON bodies may have ``max_body`` bytes."""
+
+    def __init__(self, routes: Iterable[Route], *, max_body: int) -> None:
+        self._max_body = max_body
+        self._paths: dict[str, dict[str, Route]] = {}
+        self._parents: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            parent, _, last = route.path.rpartition("/")
+            table = (
+                self._parents.setdefault(parent, {}) if last.startswith("{") else self._paths.setdefault(route.path, {})
+            )
+            for method in route.methods:
+                if method in table:
+                    raise ValueError(f"two routes for {method} {route.path}")
+                table[method] = route
+
+    def methods(self, path: str) -> tuple[str, ...]:
+        """The methods ``path`` has; none: there is nothing at it."""
+        return tuple(self._find(path))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        assert scope["type"] == "http", "puna is served without ASGI lifespan and WebSockets"
+        method, path = scope["method"], scope["path"]
+        routes = self._find(path)
+        if route := routes.get(method):
+            await self._serve(route, scope, receive, send)
+            return
+        if path.endswith("/") and method in self._find(path[:-1]):
+            response = _redirect(scope)
+        elif routes:
+            response = _text(405, "405 method not allowed")
+            response.headers["allow"] = ", ".join(routes)
+        else:
+            response = _text(404, "404 page not found")
+        await response(scope, receive, send)
+
+    def _find(self, path: str) -> dict[str, Route]:
+        if path in self._paths:
+            return self._paths[path]
+        parent, _, last = path.rpartition("/")
+        return self._parents.get(parent, {}) if last else {}
+
+    async def _serve(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        if "{" in route.path:
+            scope["path_params"] = {route.path.rpartition("{")[2][:-1]: scope["path"].rpartition("/")[2]}
+        if route.limited:
+            receive = limit_body(scope, receive, self._max_body)
+        try:
+            try:
+                response = await route.endpoint(Request(scope, receive))
+            except ClientDisconnect:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the client is told and the log keeps it
+                note(error)
+                response = route.refuse(error)
+            await response(scope, receive, send)
+        except ClientDisconnect:
+            return
+
+
+def _redirect(scope: Scope) -> Response:
+    location = quote(scope["path"][:-1])
+    if scope["query_string"]:
+        location += "?" + scope["query_string"].decode("latin-1")
+    if scope["method"] == "GET":
+        response = _text(
+            301, f'<a href="{html.escape(location)}">Moved Permanently</a>.\n\n', "text/html; charset=utf-8"
+        )
+    else:
+        response = Response(status_code=307)
+    response.headers["location"] = location
+    return response
+
+
+def _text(status: int, text: str, media_type: str = "text/plain") -> Response:
+    # The header is given whole: Starlette would add a charset that Ollama does not send.
+    return Response(text, status, headers={"content-type": media_type})

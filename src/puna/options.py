@@ -1,0 +1,167 @@
+"""The model options of Ollama's API: names, types, defaults, and how values from several sources are merged.
+
+An option is a value a caller may set in a request, a Modelfile's PARAMETER, or ``parameters`` of create.
+Precedence, per key: the defaults, then the model's own, then the request's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from puna.errors import InvalidOption
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One complete set of options. The first group decides how a model is loaded, the second how text is sampled.
+
+    ``num_ctx`` 0 means the server's default; ``num_thread`` 0 means one per physical core; ``num_gpu`` -1 means as
+    many layers as fit; ``seed`` -1 means a random one; ``num_predict`` -1 means until the model stops.
+    """
+
+    num_ctx: int = 0
+    num_batch: int = 512
+    num_gpu: int = -1
+    main_gpu: int | None = None
+    use_mmap: bool | None = None
+    num_thread: int = 0
+    draft_num_predict: int | None = None
+
+    num_keep: int = 4
+    seed: int = -1
+    num_predict: int = -1
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_last_n: int = 64
+    temperature: float = 0.8
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    stop: tuple[str, ...] = ()
+
+
+_TYPES: Mapping[str, str] = {
+    "num_ctx": "integer",
+    "num_batch": "integer",
+    "num_gpu": "integer",
+    "main_gpu": "integer",
+    "use_mmap": "boolean",
+    "num_thread": "integer",
+    "draft_num_predict": "integer",
+    "num_keep": "integer",
+    "seed": "integer",
+    "num_predict": "integer",
+    "top_k": "integer",
+    "top_p": "float32",
+    "min_p": "float32",
+    "typical_p": "float32",
+    "repeat_last_n": "integer",
+    "temperature": "float32",
+    "repeat_penalty": "float32",
+    "presence_penalty": "float32",
+    "frequency_penalty": "float32",
+    "stop": "array",
+}
+assert set(_TYPES) == {field.name for field in dataclasses.fields(Options)}
+
+_ALIASES = {"max_tokens": "num_predict"}
+"""Names other APIs use for the same thing; the option's own name wins when both are given."""
+
+REMOVED = frozenset(
+    [
+        "mirostat",
+        "mirostat_tau",
+        "mirostat_eta",
+        "tfs_z",
+        "penalize_newline",
+        "low_vram",
+        "f16_kv",
+        "logits_all",
+        "vocab_only",
+        "use_mlock",
+        "numa",
+    ]
+)
+"""Options Ollama once had: accepted everywhere, and ignored."""
+
+
+def check(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the known options among ``values``, each in its own type; ``None`` values and unknown names are left out.
+
+    JSON numbers for integer options are truncated. Unknown names are logged, since a typo is the usual reason.
+
+    Raises:
+        InvalidOption: a value has the wrong type.
+    """
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        known = _ALIASES.get(name, name)
+        if value is None or (known != name and values.get(known) is not None):
+            continue
+        if known not in _TYPES:
+            log.warning(
+                "ignoring the option %r: %s",
+                name,
+                "it was removed" if name in REMOVED else "there is none of that name",
+            )
+            continue
+        checked[known] = _convert(name, _TYPES[known], value)
+    return checked
+
+
+def merge(*sources: Mapping[str, Any]) -> Options:
+    """Build a complete set of options from ``sources``, later ones winning key by key.
+
+    Raises:
+        InvalidOption: a value has the wrong type.
+    """
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged.update(check(source))
+    return Options(**merged)
+
+
+def parse_parameter(name: str, values: list[str]) -> Any:
+    """Convert the texts of a PARAMETER instruction (one per line that named it) to the option's type.
+
+    Raises:
+        KeyError: there is no such option.
+        ValueError: a text is not a value of the option's type; the message is ``invalid <type> value [x]``.
+    """
+    kind, last = _TYPES[name], values[-1]
+    try:
+        if kind == "integer":
+            return int(last)
+        if kind == "float32":
+            return float(last)
+    except ValueError:
+        raise ValueError(f"invalid {'int' if kind == 'integer' else 'float'} value [{last}]") from None
+    if kind == "boolean":
+        truth = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}.get(last.lower())
+        if truth is None:
+            raise ValueError(f"invalid bool value [{last}]")
+        return truth
+    return values
+
+
+def _convert(name: str, kind: str, value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "integer" and number:
+        return int(value)
+    if kind == "float32" and number:
+        return float(value)
+    if kind == "boolean" and isinstance(value, bool):
+        return value
+    if kind == "array" and isinstance(value, list | tuple):
+        if not all(isinstance(item, str) for item in value):
+            raise InvalidOption(name, "array", "an array of strings")
+        return tuple(value)
+    raise InvalidOption(name, kind)

@@ -1,0 +1,323 @@
+"""The models in memory, shared by all requests: ``Pool.lease`` waits for a place in one and gives it back.
+
+One task takes events from one inbox, lets ``policy`` decide, and carries the decisions out; there are no locks. What
+takes time, a load or a stop, runs in a task of its own that ends by putting an event into the inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from puna.durations import FOREVER
+from puna.engine import Engine, Loaded, LoadSpec
+from puna.errors import LoadFailed, ShuttingDown
+from puna.scheduler.machine import physical_cores
+from puna.scheduler.messages import (
+    Action,
+    Closed,
+    Died,
+    Event,
+    Grant,
+    Key,
+    Left,
+    Load,
+    Reject,
+    Request,
+    Requested,
+    Started,
+    StartFailed,
+    Stop,
+    Stopped,
+    Tick,
+    Unload,
+    WakeAt,
+)
+from puna.scheduler.policy import State
+from puna.scheduler.runners import Phase
+from puna.scheduler.turns import Arbiter
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MAX_LOADED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to one of a model's slots.
+
+    ``load_seconds`` is the time from asking until the model was in memory for it; it leaves out the wait for a slot.
+    """
+
+    loaded: Loaded
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A model in memory, by the ``name`` and ``tag`` it was last asked for with.
+
+    ``memory`` in bytes, ``num_ctx`` in tokens, ``expires_in`` in seconds (``FOREVER``: never), counted from now while
+    there are ``leases``.
+    """
+
+    key: Key
+    name: str
+    tag: Any
+    memory: int
+    num_ctx: int
+    expires_in: float
+    leases: int
+
+
+@dataclass(slots=True)
+class _Asking:
+    """A caller in ``lease``: how it is answered, and what it asked with at what time."""
+
+    answer: asyncio.Future[Lease | Exception]
+    name: str
+    tag: Any
+    asked: float
+    heard: float = 0.0
+
+
+@dataclass(slots=True)
+class _Place:
+    """What belongs to one runner: its task, and once it is loaded, the model and whom it was last given to."""
+
+    task: asyncio.Task[None]
+    loaded: Loaded | None = None
+    ready: float = 0.0
+    name: str = ""
+    tag: Any = None
+    stop: asyncio.Task[None] | None = None
+
+
+class Pool:
+    """Loads models on demand through ``engine``, shares them, and lets them go when they are no longer wanted.
+
+    At most ``max_loaded`` models (0: 3) are in memory, at most ``max_queue`` requests wait; ``default_keep_alive``,
+    ``load_timeout`` and ``cpu_slice`` are seconds. While busy models want more threads than there are ``cores`` (0: the
+    machine's), they compute in turns of ``cpu_slice``; 0 switches that off. ``free_memory`` tells the bytes a load may
+    take now.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_loaded: int,
+        max_queue: int,
+        default_keep_alive: float,
+        load_timeout: float,
+        cpu_slice: float,
+        free_memory: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+        cores: int = 0,
+    ) -> None:
+        self._engine = engine
+        self._load_timeout = load_timeout
+        self._free_memory = free_memory
+        self._clock = clock
+        self._state = State(
+            max_loaded=max_loaded or DEFAULT_MAX_LOADED, max_queue=max_queue, keep_alive=default_keep_alive
+        )
+        self._arbiter = Arbiter(cpu_slice, cores or physical_cores(), clock)
+        self._numbers = itertools.count(1)
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue()
+        self._asking: dict[int, _Asking] = {}
+        self._places: dict[int, _Place] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return repr(self._state).replace("State", "Pool", 1)
+
+    @asynccontextmanager
+    async def lease(
+        self,
+        wanted: LoadSpec,
+        *,
+        name: str,
+        keep_alive: float | None,
+        tag: Any = None,
+        need: int = 0,
+        exact_threads: bool = False,
+    ) -> AsyncIterator[Lease]:
+        """Wait until the model is loaded and has a free slot, and hold the slot inside the ``async with``.
+
+        End every generation before leaving the block: what follows may unload the model. Cancelling the wait gives it
+        up at once, and with it the load if nobody else wants that. ``name`` and ``tag`` are what ``running`` shows;
+        ``keep_alive`` is the seconds the model stays afterwards (None: unchanged); ``need`` is ``plan.estimate`` of
+        ``wanted``; ``exact_threads`` says that the caller set ``wanted.threads``.
+
+        Raises:
+            QueueFull: too many requests wait already.
+            LoadFailed: the model could not be loaded.
+            InsufficientMemory: it needs more memory than can be made free.
+            EngineGone: it died again and again while this request waited.
+            ShuttingDown: the pool was closed.
+        """
+        if self._ended:
+            raise ShuttingDown
+        request = Request(next(self._numbers), wanted, need, keep_alive, exact_threads)
+        asking = _Asking(asyncio.get_running_loop().create_future(), name, tag, self._clock())
+        self._asking[request.number] = asking
+        try:
+            self._post(Requested(request))
+            answer = await asking.answer
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+        finally:
+            self._post(Left(request.number))
+
+    async def unload(self, key: Key) -> None:
+        """Let a model go; nothing happens if it is not loaded.
+
+        Returns when its memory is back or, while requests run on it, at once: it goes when the last of them ends.
+        """
+        if self._ended:
+            return
+        self._post(Unload(key))
+        await self._inbox.join()
+        stops = [self._places[one.number].stop for one in self._state.runners if one.key == key]
+        for stop in filter(None, stops):
+            await asyncio.shield(stop)
+
+    def running(self) -> list[Running]:
+        """The models in memory, oldest first; those still loading or already on their way out are not among them."""
+        now = self._clock()
+        return [
+            Running(
+                key=runner.key,
+                name=self._places[runner.number].name,
+                tag=self._places[runner.number].tag,
+                memory=runner.memory,
+                num_ctx=runner.spec.num_ctx,
+                expires_in=runner.expires_in(now),
+                leases=len(runner.leases),
+            )
+            for runner in self._state.runners
+            if runner.phase is Phase.READY
+        ]
+
+    async def close(self) -> None:
+        """Turn away who waits, stop all models, running generations or not, and close the engine."""
+        self._post(Closed())
+        try:
+            if self._worker:
+                await asyncio.shield(self._worker)
+        finally:
+            await self._engine.close()
+
+    @property
+    def _ended(self) -> bool:
+        return self._worker is not None and self._worker.done()
+
+    def _post(self, event: Event) -> None:
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="puna pool")
+        self._inbox.put_nowait(event)
+
+    async def _work(self) -> None:
+        try:
+            while not self._state.finished or not self._inbox.empty():
+                self._step(await self._inbox.get())
+                self._inbox.task_done()
+        finally:
+            for number in self._asking:  # nobody waits for a task that is gone
+                self._answer(number, ShuttingDown())
+
+    def _step(self, event: Event) -> None:
+        now = self._clock()
+        actions = self._state.take(event, now)
+        actions += self._state.decide(now, self._free_memory() if self._state.weighs_memory else 0)
+        match event:
+            case Requested(request):
+                self._asking[request.number].heard = now
+            case Left(number):
+                self._asking.pop(number, None)
+            case Stopped() | StartFailed():
+                known = {runner.number for runner in self._state.runners}
+                self._places = {number: place for number, place in self._places.items() if number in known}
+        # Before the actions, so that whoever is stopped by one of them is no longer paused.
+        self._arbiter.share({one.number: self._loaded(one.number) for one in self._state.runners if one.leases})
+        for action in actions:
+            log.debug("%s: %s", event, action)
+            self._carry_out(action)
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case Load(number, spec):
+                self._places[number] = _Place(asyncio.create_task(self._live(number, spec), name=f"puna load {number}"))
+            case Stop(number):
+                place = self._places[number]
+                place.stop = asyncio.create_task(self._end(number, place), name=f"puna stop {number}")
+            case Grant(number, runner):
+                self._grant(number, runner)
+            case Reject(number, error):
+                self._answer(number, error)
+            case WakeAt(when):
+                if self._alarm:
+                    self._alarm.cancel()
+                self._alarm = None
+                if when < FOREVER:
+                    delay = when - self._clock()
+                    self._alarm = asyncio.get_running_loop().call_later(delay, self._post, Tick())
+
+    def _grant(self, number: int, runner: int) -> None:
+        asking, place = self._asking[number], self._places[runner]
+        place.name, place.tag = asking.name, asking.tag
+        seconds = max(place.ready, asking.heard) - asking.asked
+        self._answer(number, Lease(self._loaded(runner), seconds))
+
+    def _answer(self, number: int, answer: Lease | Exception) -> None:
+        """Answer a caller. One that was cancelled meanwhile hears nothing; its ``Left`` is in the inbox already."""
+        future = self._asking[number].answer
+        if not future.done():
+            future.set_result(answer)
+
+    def _loaded(self, runner: int) -> Loaded:
+        loaded = self._places[runner].loaded
+        assert loaded is not None
+        return loaded
+
+    async def _live(self, number: int, spec: LoadSpec) -> None:
+        """The life of one runner, until ``_end`` cancels it or it ends by itself."""
+        try:
+            loaded = await self._load(spec)
+        except Exception as error:  # noqa: BLE001  whatever went wrong, those who wait for the load are to hear of it
+            self._post(StartFailed(number, error))
+            return
+        place = self._places[number]
+        place.loaded, place.ready = loaded, self._clock()
+        self._post(Started(number, loaded.memory))
+        self._post(Died(number, await loaded.wait_gone()))
+
+    async def _load(self, spec: LoadSpec) -> Loaded:
+        try:
+            async with asyncio.timeout(self._load_timeout if self._load_timeout < FOREVER else None) as limit:
+                return await self._engine.load(spec)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            seconds = f"{self._load_timeout:g} s"
+            raise LoadFailed(f"timed out waiting for the engine to start: it was not ready after {seconds}") from error
+
+    async def _end(self, number: int, place: _Place) -> None:
+        place.task.cancel()
+        await asyncio.wait([place.task])
+        try:
+            if place.loaded:
+                await place.loaded.close()
+        except Exception:
+            log.exception("a model did not close cleanly")
+        finally:
+            self._post(Stopped(number))

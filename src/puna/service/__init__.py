@@ -1,0 +1,1 @@
+"""What puna does, whoever asks: chat and generate, and the library of models."""

@@ -1,0 +1,121 @@
+"""Manifests: one small file per model, at ``<host>/<namespace>/<model>/<tag>``.
+
+Names keep their case on disk and are found without regard to it, so a store never has two that differ in case only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from puna.names import ModelName
+from puna.store.disk import NewFile, sync_directory, translated
+
+_UNFINISHED = "."
+"""What the names of unfinished files begin with. No part of a model's name may, so nobody takes one for a manifest."""
+
+_LEVELS = 4
+
+
+class Manifests:
+    """The manifests of one store, in ``directory``. Its methods may be called from any thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, name: ModelName) -> Path:
+        """Where the manifest of ``name`` lies, or would lie."""
+        return self.directory.joinpath(*name.parts)
+
+    def spelling(self, name: ModelName) -> ModelName:
+        """``name`` as the store spells it: each part that exists under what came before it takes its case."""
+        directory, parts = self.directory, []
+        with translated():
+            for part in name.parts:
+                found = part if (directory / part).exists() else _ignoring_case(directory, part) or part
+                parts.append(found)
+                directory /= found
+        return ModelName(*parts)
+
+    def names(self) -> Iterator[tuple[ModelName, os.stat_result]]:
+        """Every manifest and what the system knows of its file. Files that cannot be manifests are passed over."""
+        for parts, entry in _files(self.directory, ()):
+            name = ModelName.from_parts(*parts) if len(parts) == _LEVELS else None
+            if name is not None:
+                yield name, entry.stat()
+
+    def read(self, name: ModelName) -> bytes | None:
+        """The manifest of ``name``, None if there is none.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with translated():
+            try:
+                return self.path(name).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def write(self, name: ModelName, content: bytes) -> None:
+        """Write the manifest of ``name`` in the place of what was there.
+
+        Raises:
+            DiskFull, StoreError: it cannot be written.
+        """
+        path = self.path(name)
+        with translated(), NewFile(path.parent, prefix=_UNFINISHED) as file:
+            file.write(content)
+            file.settle(path)
+
+    def remove(self, name: ModelName) -> None:
+        """Remove the manifest of ``name``, and the directories that are empty then."""
+        path = self.path(name)
+        with translated():
+            path.unlink(missing_ok=True)
+            sync_directory(path.parent)
+            for directory in list(path.parents)[: _LEVELS - 1]:
+                if not _remove_if_empty(directory):
+                    break
+
+    def tidy(self, than: float) -> None:
+        """Remove unfinished files last touched before ``than`` (seconds since the epoch), and empty directories."""
+        with translated():
+            for _, entry in list(_files(self.directory, ())):
+                if entry.name.startswith(_UNFINISHED) and entry.stat().st_mtime < than:
+                    Path(entry.path).unlink()
+            for directory, _, _ in os.walk(self.directory, topdown=False):
+                if Path(directory) != self.directory:
+                    _remove_if_empty(Path(directory))
+
+
+def _remove_if_empty(directory: Path) -> bool:
+    try:
+        directory.rmdir()
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def _ignoring_case(directory: Path, part: str) -> str | None:
+    if not directory.is_dir():
+        return None
+    return next((found.name for found in directory.iterdir() if found.name.lower() == part.lower()), None)
+
+
+def _files(directory: Path | str, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], os.DirEntry[str]]]:
+    """The files in ``directory`` and below, no deeper than manifests lie, each with the parts of its path."""
+    with translated():
+        try:
+            entries = list(os.scandir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    for entry in entries:
+        parts = (*above, entry.name)
+        if len(parts) < _LEVELS and entry.is_dir():
+            yield from _files(entry.path, parts)
+        elif entry.is_file():
+            yield parts, entry

@@ -1,0 +1,172 @@
+"""``create``: from a Modelfile to the server's last word."""
+
+import hashlib
+
+import pytest
+
+WEIGHTS = b"GGUF" + bytes(100)
+DIGEST = f"sha256:{hashlib.sha256(WEIGHTS).hexdigest()}"
+BLOB = f"/api/blobs/{DIGEST}"
+STEPS = [{"status": "parsing GGUF"}, {"status": f"creating new layer {DIGEST}"}, {"status": "success"}]
+
+
+@pytest.fixture
+def making(api, tmp_path):
+    """A folder with weights, and a server that takes them."""
+    (tmp_path / "model.gguf").write_bytes(WEIGHTS)
+    api.on("POST", BLOB, status=201)
+    api.streams("/api/create", *STEPS)
+    return tmp_path
+
+
+def test_from_a_file(api, puna, making):
+    """A file is uploaded and named in the request; each step is one line on standard error."""
+    (making / "Modelfile").write_text("FROM ./model.gguf\n")
+    result = puna("create", "mine")
+    expected = (
+        f"gathering model components\ncopying file {DIGEST} 100%\nparsing GGUF\ncreating new layer {DIGEST}\nsuccess\n"
+    )
+    assert (0, "", expected) == (result.code, result.out, result.err)
+    assert [("HEAD", "/"), ("HEAD", BLOB), ("POST", BLOB), ("POST", "/api/create")] == [
+        (asked.method, asked.path) for asked in api.asked
+    ]
+    assert WEIGHTS == api.asked[2].body
+    assert [{"stream": True, "model": "mine", "files": {"model.gguf": DIGEST}}] == api.bodies("/api/create")
+
+
+def test_a_blob_that_is_there(api, puna, making):
+    """What the server holds already is not sent again."""
+    (making / "Modelfile").write_text("FROM ./model.gguf\n")
+    api.on("HEAD", BLOB)
+    result = puna("create", "mine")
+    assert 0 == result.code
+    assert ["HEAD"] == [asked.method for asked in api.asked if asked.path == BLOB]
+    assert f"copying file {DIGEST} 100%\n" in result.err
+
+
+def test_paths_are_relative_to_the_modelfile(api, puna, making):
+    """A path means the same wherever the command is run."""
+    (making / "recipes").mkdir()
+    (making / "recipes" / "mine").write_text("FROM ../model.gguf\nADAPTER ~/model.gguf\n")
+    puna("create", "mine", "-f", "recipes/mine")
+    [body] = api.bodies("/api/create")
+    assert {"model.gguf": DIGEST} == body["files"] == body["adapters"]
+
+
+def test_from_a_model(api, puna, making):
+    """What is no file is a model's name; everything a Modelfile says is sent."""
+    (making / "Modelfile").write_text(
+        "FROM smol\nPARAMETER stop a\nPARAMETER stop b\nPARAMETER num_ctx 512\nSYSTEM Be.\n"
+        'TEMPLATE """{{ .Prompt }}"""\nLICENSE L1\nMESSAGE user hi\nREQUIRES 0.14.0\n'
+    )
+    assert 0 == puna("create", "mine", "-q", "q8_0").code
+    expected = {
+        "stream": True,
+        "model": "mine",
+        "from": "smol",
+        "parameters": {"stop": ["a", "b"], "num_ctx": 512},
+        "system": "Be.",
+        "template": "{{ .Prompt }}",
+        "license": ["L1"],
+        "messages": [{"role": "user", "content": "hi"}],
+        "requires": "0.14.0",
+        "quantize": "q8_0",
+    }
+    assert [expected] == api.bodies("/api/create")
+
+
+def test_without_modelfile(api, puna, making):
+    """A folder with a GGUF file and no Modelfile makes a model of that file."""
+    assert 0 == puna("create", "mine").code
+    assert [{"stream": True, "model": "mine", "files": {"model.gguf": DIGEST}}] == api.bodies("/api/create")
+
+
+def test_without_anything(puna):
+    """An empty folder makes nothing."""
+    result = puna("create", "mine")
+    expected = "gathering model components\nError: no Modelfile or safetensors files found\n"
+    assert (1, "", expected) == (result.code, result.out, result.err)
+
+
+def test_mistyped_modelfile(api, puna, making):
+    """A Modelfile that was named must be there, whatever else is."""
+    result = puna("create", "mine", "-f", "Modlfile")
+    expected = "there is no file Modlfile\nError: no Modelfile or safetensors files found\n"
+    assert (1, expected) == (result.code, result.err)
+    assert [] == api.bodies("/api/create")
+
+
+def test_mistyped_model_file(api, puna, making):
+    """A path where there is nothing is pointed at, before the server refuses it as a name."""
+    (making / "Modelfile").write_text("FROM ./modle.gguf\n")
+    api.on("POST", "/api/create", {"error": "invalid model name"}, status=400)
+    expected = (
+        "gathering model components\n"
+        "there is no file ./modle.gguf, so it is taken as a model's name\n"
+        "Error: 400 Bad Request: invalid model name\n"
+    )
+    assert expected == puna("create", "mine").err
+
+
+def test_two_files_of_one_name(api, puna, making):
+    """Weights and projector may have the same file name."""
+    (making / "projector").mkdir()
+    (making / "projector" / "model.gguf").write_bytes(WEIGHTS)
+    (making / "Modelfile").write_text("FROM model.gguf\nFROM projector/model.gguf\n")
+    puna("create", "mine")
+    assert {"model.gguf": DIGEST, "projector/model.gguf": DIGEST} == api.bodies("/api/create")[0]["files"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            "FROM x\nFROB y\n",
+            (
+                '(line 2): command must be one of "from", "license", "template", "system", "adapter", "draft", '
+                '"renderer", "parser", "parameter", "message", or "requires"'
+            ),
+        ),
+        ("FROM x\nMESSAGE you hi\n", '(line 2): message role must be one of "system", "user", or "assistant"'),
+        ("SYSTEM hi\n", "no FROM line"),
+        ('FROM x\nSYSTEM """hi\n', "unexpected EOF"),
+        ("FROM x\nPARAMETER temperature hot\n", "invalid float value [hot]"),
+        ("FROM x\nPARAMETER heat 1\n", "unknown parameter 'heat'"),
+        ("FROM x\nADAPTER ./none\n", "there is no adapter file ./none"),
+    ],
+)
+def test_mistakes_in_the_modelfile(api, puna, making, text, error):
+    """A Modelfile with a mistake makes nothing, and the mistake is named."""
+    (making / "Modelfile").write_text(text)
+    result = puna("create", "mine")
+    assert (1, "") == (result.code, result.out)
+    assert f"Error: {error}" == result.err.splitlines()[-1]
+    assert [] == api.bodies("/api/create")
+
+
+def test_deprecated_parameter(puna, making):
+    """A parameter of old times is mentioned, and does no harm."""
+    (making / "Modelfile").write_text("FROM model.gguf\nPARAMETER mirostat 1\n")
+    assert puna("create", "mine").err.startswith("warning: parameter mirostat is deprecated\n")
+
+
+def test_bad_name(puna, making):
+    """A name that is none is refused first."""
+    result = puna("create", "a b", "-f", "Modelfile")
+    assert (1, "", "Error: invalid model name: a b\n") == (result.code, result.out, result.err)
+
+
+def test_server_refuses(api, puna, making):
+    """A refusal says the status and the server's words."""
+    (making / "Modelfile").write_text("FROM smol\n")
+    text = "quantization is only supported for F16, BF16 and F32 models"
+    api.on("POST", "/api/create", {"error": text}, status=500)
+    result = puna("create", "cliq", "-q", "q4_K_M")
+    expected = f"gathering model components\nError: 500 Internal Server Error: {text}\n"
+    assert (1, "", expected) == (result.code, result.out, result.err)
+
+
+def test_unreadable_modelfile(puna, making):
+    """A Modelfile that cannot be read is named."""
+    (making / "Modelfile").mkdir()
+    assert "Error: Modelfile: Is a directory\n" == puna("create", "mine").err

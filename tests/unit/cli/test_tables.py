@@ -1,0 +1,116 @@
+"""Tables, sizes and times, against lines that Ollama printed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from puna.cli.tables import count, moment, relative, section, size, table, width
+
+NOW = datetime(2026, 11, 21, 20, 41, 5, tzinfo=UTC)
+
+
+def test_table():
+    """A table's columns lie where Ollama's lie, trailing spaces included."""
+    rows = [
+        ("smol-tj:latest", "423809f5f1fe", "98 MB", "2 minutes ago"),
+        ("smol-think:latest", "0d037947e140", "98 MB", "7 minutes ago"),
+    ]
+    assert (
+        "NAME                 ID              SIZE     MODIFIED      \n"
+        "smol-tj:latest       423809f5f1fe    98 MB    2 minutes ago    \n"
+        "smol-think:latest    0d037947e140    98 MB    7 minutes ago    \n"
+    ) == table(("NAME", "ID", "SIZE", "MODIFIED"), rows)
+
+
+def test_empty_table():
+    """A table without rows is its header."""
+    assert "NAME    ID    SIZE    MODIFIED \n" == table(("NAME", "ID", "SIZE", "MODIFIED"), [])
+
+
+def test_section():
+    """A section is indented, and an empty line follows it."""
+    assert '  Parameters\n    stop           "a"    \n    temperature    0.5    \n\n' == section(
+        "Parameters", [("stop", '"a"'), ("temperature", "0.5")]
+    )
+
+
+def test_empty_section():
+    """A section without rows is not there."""
+    assert "" == section("Capabilities", [])
+
+
+@pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("Ġ", 1), ("漢字", 4), ("e\u0301", 1)])
+def test_width(text, columns):
+    """Wide and combining characters count as a terminal shows them."""
+    assert columns == width(text)
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 KB"),
+        (1500, "1.5 KB"),
+        (98_765_432, "98 MB"),
+        (210_690_374, "210 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (1_000_000_000, "1 GB"),
+        (9_990_000_000, "10.0 GB"),
+        (42_900_000_000, "42 GB"),
+        (2_500_000_000_000, "2.5 TB"),
+    ],
+)
+def test_size(bytes_, text):
+    """Sizes have decimal units, and one decimal below ten."""
+    assert text == size(bytes_)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(134_515_008, "134.52M"), (3_210_000_000, "3.2B"), (7_000_000_000, "7B"), (12_000, "12K"), (12, "12")],
+)
+def test_count(number, text):
+    """Numbers of parameters read as Ollama writes them."""
+    assert text == count(number)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "Less than a second"),
+        (1.9, "1 second"),
+        (59.9, "59 seconds"),
+        (60, "About a minute"),
+        (119, "About a minute"),
+        (120, "2 minutes"),
+        (59 * 60 + 59, "59 minutes"),
+        (3600, "About an hour"),
+        (1.5 * 3600, "2 hours"),
+        (47 * 3600, "47 hours"),
+        (48 * 3600, "2 days"),
+        (13.9 * 86400, "13 days"),
+        (14 * 86400, "2 weeks"),
+        (59 * 86400, "8 weeks"),
+        (60 * 86400, "2 months"),
+        (729 * 86400, "24 months"),
+        (730 * 86400, "2 years"),
+    ],
+)
+def test_relative(seconds, text):
+    """The past is told in Ollama's words and the future too."""
+    delta = timedelta(seconds=seconds)
+    assert f"{text} ago" == relative(NOW - delta, NOW)
+    assert f"{text} from now" == relative(NOW + delta, NOW)
+
+
+def test_never_and_forever():
+    """No time is never, and more than twenty years off is forever."""
+    assert "Never" == relative(moment("0001-01-01T00:00:00Z"), NOW)
+    assert "Never" == relative(moment(""), NOW)
+    assert "Forever" == relative(moment("2319-03-03T20:36:53.726622387Z"), NOW)
+
+
+def test_moment():
+    """Nanoseconds and local offsets of the API are read."""
+    assert datetime(2026, 11, 21, 19, 41, 5, 742011, tzinfo=UTC) == moment("2026-11-21T20:41:05.742011893+01:00")

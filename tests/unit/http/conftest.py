@@ -1,0 +1,264 @@
+"""Services that do what a test says, an ASGI client that leaves when told to, and a real server around both."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import http.client
+import json
+import os
+import socket
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import ASGIApp, Message
+
+from puna import config
+from puna.errors import DigestMismatch, InvalidName, ModelNotFound, PunaError
+from puna.events import Done, Event, Progress, Text
+from puna.http import app
+from puna.http.dialects import Services
+from puna.names import Digest, ModelName
+from puna.types import (
+    ChatRequest,
+    CreateRequest,
+    Details,
+    GenerateRequest,
+    ModelDetails,
+    ModelSummary,
+    RunningModel,
+    Timings,
+    Usage,
+)
+
+DETAILS = Details("", "gguf", "llama", ("llama",), "134.52M", "Q4_1", 8192, 576)
+MODIFIED = "2026-11-21T20:41:05.742011893+01:00"
+
+
+async def say_hello() -> AsyncGenerator[Event, None]:
+    yield Text("Hel")
+    yield Text("lo")
+    yield Done("stop", Usage(5, 2), Timings(0.5, 0.1, 0.25, 0.125))
+
+
+@dataclass
+class FakeChat:
+    """Answers with what ``script`` yields, about models of the library."""
+
+    library: FakeLibrary
+    script: Callable[[], AsyncGenerator[Event, None]] = say_hello
+    asked: list[ChatRequest | GenerateRequest] = field(default_factory=list)
+    unloaded: list[str] = field(default_factory=list)
+    models: list[RunningModel] = field(default_factory=list)
+
+    def resolve(self, model: str) -> None:
+        self.library.require(model)
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        async for event in self._answer(request, empty=not request.messages):
+            yield event
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Event, None]:
+        async for event in self._answer(request, empty=not request.prompt):
+            yield event
+
+    async def unload(self, model: str) -> None:
+        self.resolve(model)
+        self.unloaded.append(model)
+
+    def running(self) -> list[RunningModel]:
+        return self.models
+
+    async def _answer(self, request: ChatRequest | GenerateRequest, *, empty: bool) -> AsyncGenerator[Event, None]:
+        self.resolve(request.model)
+        self.asked.append(request)
+        if empty:
+            yield Done("load")
+            return
+        events = self.script()
+        try:
+            async for event in events:
+                yield event
+        finally:
+            await events.aclose()
+
+
+@dataclass
+class FakeLibrary:
+    """Models that are names, and blobs in memory."""
+
+    names: set[str] = field(default_factory=lambda: {"smol:latest"})
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    created: list[CreateRequest] = field(default_factory=list)
+    shown: list[tuple[str, bool, str, Mapping[str, Any]]] = field(default_factory=list)
+    fault: PunaError | None = None
+
+    def require(self, name: str) -> str:
+        short = ModelName.parse(name).short
+        if short not in self.names:
+            raise ModelNotFound(name)
+        return short
+
+    def list(self) -> list[ModelSummary]:
+        return [
+            ModelSummary(name, MODIFIED, 91_000_000, "5" * 64, DETAILS, ("completion",)) for name in sorted(self.names)
+        ]
+
+    def show(self, name: str, *, verbose: bool, system: str, options: Mapping[str, Any]) -> ModelDetails:
+        self.require(name)
+        self.shown.append((name, verbose, system, options))
+        return ModelDetails("# Modelfile", DETAILS, {"general.architecture": "llama"}, ("completion",), MODIFIED)
+
+    def copy(self, source: str, destination: str) -> None:
+        self.require(source)
+        self.names.add(ModelName.parse(destination).short)
+
+    def delete(self, name: str) -> None:
+        self.names.remove(self.require(name))
+
+    def has_blob(self, digest: str) -> bool:
+        return str(Digest.parse(digest)) in self.blobs
+
+    async def write_blob(self, digest: str, chunks: AsyncIterator[bytes]) -> bool:
+        expected = str(Digest.parse(digest))
+        if expected in self.blobs:
+            return False
+        content = b"".join([chunk async for chunk in chunks])
+        actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self.blobs[actual] = content
+        if actual != expected:
+            raise DigestMismatch(expected, actual)
+        return True
+
+    async def create(self, request: CreateRequest) -> AsyncGenerator[Progress, None]:
+        if not request.model:
+            raise InvalidName(request.model)
+        self.created.append(request)
+        if self.fault is not None:
+            raise self.fault
+        yield Progress("parsing GGUF")
+        yield Progress("writing manifest")
+        yield Progress("success")
+
+
+@dataclass
+class AsgiClient:
+    """The other end of one ASGI request: keeps what is sent to it, and leaves when told to."""
+
+    sent: list[Message] = field(default_factory=list)
+    body: bytes = b""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    body_given: bool = False
+
+    async def receive(self) -> Message:
+        if self.body and not self.body_given:
+            self.body_given = True
+            return {"type": "http.request", "body": self.body, "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+        self.news.set()
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
+    def text(self) -> str:
+        return b"".join(message["body"] for message in self.sent[1:]).decode()
+
+
+@dataclass
+class Answer:
+    """A whole HTTP response."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.text.split("\n") if line]
+
+
+@dataclass
+class Site:
+    """A server on a port of its own, and what is behind it."""
+
+    port: int
+    chat: FakeChat
+    library: FakeLibrary
+
+    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        connection.request(method, path, data, dict(headers or {}))
+        response = connection.getresponse()
+        answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read().decode())
+        connection.close()
+        return answer
+
+    def begin(self, path: str, body: Any) -> socket.socket:
+        """Send a request and leave its answer unread."""
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+        connection.sendall(head.encode() + data)
+        return connection
+
+
+@contextmanager
+def served(asgi: ASGIApp) -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                asgi, lifespan="off", ws="none", log_config=None, server_header=False, headers=list(app.HEADERS)
+            )
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def client() -> AsgiClient:
+    return AsgiClient()
+
+
+@pytest.fixture(scope="session")
+def running_site() -> Iterator[Site]:
+    library = FakeLibrary()
+    chat = FakeChat(library)
+    settings = config.read({"PUNA_MAX_BODY": "1000", "OLLAMA_MODELS": os.devnull})
+    with served(app.build(Services(chat, library), settings, bound_to="127.0.0.1")) as port:
+        yield Site(port, chat, library)
+
+
+@pytest.fixture
+def site(running_site: Site) -> Site:
+    """A server with one model, ``smol``, that says hello; JSON bodies may have 1000 bytes."""
+    vars(running_site.library).update(vars(FakeLibrary()))
+    vars(running_site.chat).update(vars(FakeChat(running_site.library)))
+    return running_site

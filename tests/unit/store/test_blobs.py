@@ -1,0 +1,178 @@
+"""Blobs: what is stored is whole and is what its name says, whatever happens while it is written."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from puna.errors import BlobNotFound, CorruptManifest, DigestMismatch, DiskFull, StoreError
+from puna.names import Digest
+from puna.store.blobs import Blobs, digest_of
+from puna.store.disk import translated
+
+HELLO = Digest("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+Deaths = Callable[[Callable[[], object]], Iterator[int]]
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path / "store" / "blobs")
+
+
+def names(blobs: Blobs) -> list[str]:
+    return sorted(path.name for path in blobs.directory.iterdir()) if blobs.directory.exists() else []
+
+
+def test_written_in_pieces(blobs: Blobs) -> None:
+    """What is written in pieces is one blob, under the name of its digest, readable by everyone."""
+    with blobs.open_writer() as writer:
+        writer.write(b"hel")
+        writer.write(b"lo")
+        assert not blobs.exists(HELLO)
+        assert (HELLO, 5) == (writer.commit(HELLO), writer.size)
+    assert ["sha256-" + HELLO.hex] == names(blobs)
+    assert b"hello" == blobs.path(HELLO).read_bytes() == blobs.read(HELLO)
+    assert 5 == blobs.size(HELLO)
+    assert 0o644 == blobs.path(HELLO).stat().st_mode & 0o777
+
+
+def test_a_wrong_digest(blobs: Blobs) -> None:
+    """Content that is not what was announced is not stored under any name."""
+    with blobs.open_writer() as writer, pytest.raises(DigestMismatch) as caught:
+        writer.write(b"hello")
+        writer.commit(Digest("0" * 64))
+    assert (f"sha256:{'0' * 64}", str(HELLO)) == (caught.value.expected, caught.value.actual)
+    assert [] == names(blobs)
+
+
+def test_an_abandoned_write(blobs: Blobs) -> None:
+    """A write that is given up leaves nothing behind."""
+
+    def give_up() -> None:
+        with blobs.open_writer() as writer:
+            writer.write(b"hello")
+            raise KeyboardInterrupt
+
+    pytest.raises(KeyboardInterrupt, give_up)
+    assert [] == names(blobs)
+
+
+def test_put_again(blobs: Blobs) -> None:
+    """Storing what is there already only makes it young again."""
+    assert HELLO == blobs.put(b"hello")
+    os.utime(blobs.path(HELLO), (1, 1))
+    assert HELLO == blobs.put(b"hello")
+    assert 1 < blobs.path(HELLO).stat().st_mtime
+
+
+def test_what_is_not_there(blobs: Blobs) -> None:
+    """Asking for a blob that is not there is answered with its digest."""
+    for ask in (blobs.size, blobs.read, blobs.touch):
+        with pytest.raises(BlobNotFound, match=HELLO.hex):
+            ask(HELLO)
+    blobs.remove(HELLO)
+
+
+def test_a_text_of_gigabytes(blobs: Blobs) -> None:
+    """A manifest cannot make the server read gigabytes as a text."""
+    blobs.put(b"hello")
+    os.truncate(blobs.path(HELLO), 3 << 30)
+    with pytest.raises(CorruptManifest, match="too large"):
+        blobs.read(HELLO)
+
+
+def test_old_names(blobs: Blobs) -> None:
+    """Blobs of very old stores get today's names."""
+    blobs.put(b"hello")
+    blobs.path(HELLO).rename(blobs.directory / f"sha256:{HELLO.hex}")
+    blobs.rename_old()
+    assert [HELLO.filename] == names(blobs)
+
+
+def test_removes_only_what_is_old_and_not_needed(blobs: Blobs) -> None:
+    """Neither what is needed nor what was just made is removed; unfinished files go."""
+    old, needed, young = (blobs.put(content) for content in (b"old", b"needed", b"young"))
+    (blobs.directory / "sha256-unfinished").touch()
+    for name in (old.filename, needed.filename, "sha256-unfinished"):
+        os.utime(blobs.directory / name, (1000, 1000))
+    blobs.remove_older(2000, keep={needed})
+    assert sorted([needed.filename, young.filename]) == names(blobs)
+
+
+def test_killed_at_any_step(blobs: Blobs, deaths: Deaths) -> None:
+    """Wherever a writer is killed, a blob is there as a whole or not at all."""
+
+    def work() -> None:
+        with blobs.open_writer() as writer:
+            for _ in range(3):
+                writer.write(os.urandom(1000))
+            writer.commit()
+
+    steps = 0
+    for _ in deaths(work):
+        steps += 1
+        whole = [path for path in blobs.directory.iterdir() if len(path.name) == 71] if steps > 3 else []
+        assert [path.name for path in whole] == [f"sha256-{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in whole]
+    assert 1 <= len(whole)
+    assert steps > 5, "it dies before and after each step"
+
+
+def test_killed_between_writes(blobs: Blobs, deaths: Deaths) -> None:
+    """Half an upload is no blob."""
+
+    def work() -> None:
+        with blobs.open_writer() as writer:
+            writer.write(b"hel")
+            os._exit(9)
+
+    for _ in deaths(work):
+        if blobs.directory.exists():
+            break
+    assert [] == [path for path in blobs.directory.iterdir() if path.name == HELLO.filename]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), DiskFull, "no space left on device"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), DiskFull, "disk quota exceeded"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/x"),
+            StoreError,
+            "/x: permission denied: ensure path elements are traversable",
+        ),
+        (OSError(errno.EIO, "Input/output error", "/x"), StoreError, "/x: input/output error"),
+    ],
+)
+def test_errors_of_the_disk(error: OSError, kind: type[StoreError], text: str) -> None:
+    """A full disk and a missing permission are named as what they are."""
+    with pytest.raises(kind) as caught, translated():
+        raise error
+    assert kind is type(caught.value)
+    assert str(caught.value).endswith(text)
+
+
+def test_a_disk_that_takes_no_more(blobs: Blobs) -> None:
+    """When writing fails half-way, the error is told and nothing is left."""
+    import resource  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(StoreError, match="too large"), blobs.open_writer() as writer:
+            writer.write(bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [] == names(blobs)
+
+
+def test_digests() -> None:
+    """A digest is the SHA-256 of the content."""
+    assert HELLO == digest_of(b"hello")
