@@ -24,6 +24,7 @@ help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
 env: $(VENV)/.installed
+	@echo "The environment is in $(VENV)"
 
 run: $(VENV)/.installed $(if $(filter smollm2,$(value MODEL)),$(VENV)/.model)
 	@scripts/run.sh

@@ -151,7 +151,7 @@ async def engine(rate: int, events: int) -> AsyncIterator[str]:
         path = str(Path(folder) / "s.sock")
         child = multiprocessing.Process(target=lambda: uvloop.run(play(path, rate, events)), daemon=True)
         child.start()
-        while not Path(path).exists():  # noqa: ASYNC110, ASYNC240 -- a benchmark's own child, started a moment ago
+        while not Path(path).exists():  # noqa: ASYNC240 -- a benchmark's own child, started a moment ago
             await asyncio.sleep(0.01)
         yield path
         child.kill()

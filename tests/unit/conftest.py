@@ -122,8 +122,8 @@ def unused_url() -> str:
 
 @pytest.fixture(scope="session")
 def write_gguf() -> Callable[..., Path]:
-    """Write a small GGUF file with llama.cpp's own package: ``write_gguf(path, {key: value}, tensors={name: shape})``."""
-    import numpy  # noqa: PLC0415 - slow to import, and few tests need it
+    """Write a small GGUF file, by llama.cpp's package: ``write_gguf(path, {key: value}, tensors={name: shape})``."""
+    import numpy as np  # noqa: PLC0415 - slow to import, and few tests need it
     from gguf import GGUFWriter  # noqa: PLC0415
 
     def write(
@@ -144,7 +144,7 @@ def write_gguf() -> Callable[..., Path]:
                 case list():
                     writer.add_array(key, value)
         for name, shape in ({"token_embd.weight": (32, 4)} if tensors is None else tensors).items():
-            writer.add_tensor(name, numpy.zeros(shape[::-1], dtype=numpy.float16))
+            writer.add_tensor(name, np.zeros(shape[::-1], dtype=np.float16))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

@@ -25,6 +25,7 @@ from puna.cli.showing import describe
 from puna.cli.slash import Session
 from puna.client import ApiError, Client
 from puna.errors import PunaError
+from puna.events import Text
 from puna.names import ModelName
 from puna.types import ChatRequest, CreateRequest, Message, ModelDetails
 
@@ -76,7 +77,13 @@ class _Chat:
         model = self._client.show(self.session.model)
         self._load(self.session)
         for message in model.messages:
-            click.echo(f">>> {message.content}" if message.role == "user" else f"{message.content}\n")
+            if message.role == "user":
+                click.echo(f">>> {message.content}")
+            else:
+                printer = self._printer()
+                printer.feed(Text(message.content))
+                printer.close()
+                click.echo("\n")
 
     def take(self, text: str) -> None:
         """Do what ``text`` says; what goes wrong is printed, and the chat goes on."""
@@ -109,8 +116,7 @@ class _Chat:
         asked = (*self.session.messages, Message("user", text))
         system = (Message("system", self.session.system),) if self.session.system else ()
         request = replace(self._request(self.session), messages=system + asked)
-        printer = Printer(sys.stdout, wordwrap=self.session.wordwrap, hide_thinking=self.session.hide_thinking)
-        done = None
+        printer, done = self._printer(), None
         try:
             with closing(self._client.chat(request)) as events:
                 done = play(events, printer, sys.stderr)
@@ -137,7 +143,7 @@ class _Chat:
 
     def _load(self, session: Session) -> None:
         with closing(self._client.chat(self._request(session))) as events:
-            play(events, Printer(sys.stdout, wordwrap=False), sys.stderr)
+            play(events, self._printer(), sys.stderr)
 
     def _save(self, model: str) -> None:
         ModelName.parse(model)
@@ -151,6 +157,9 @@ class _Chat:
         for _ in self._client.create(request):
             pass
         click.echo(f"Created new model '{model}'")
+
+    def _printer(self) -> Printer:
+        return Printer(sys.stdout, wordwrap=self.session.wordwrap, hide_thinking=self.session.hide_thinking)
 
     def _request(self, session: Session) -> ChatRequest:
         return ChatRequest(

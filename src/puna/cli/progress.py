@@ -77,20 +77,24 @@ def _lively(out: TextIO) -> Iterator[_Lively]:
     from rich.console import Console  # noqa: PLC0415
 
     class OfTransfers(rich.ProgressColumn):
-        """A column that is empty for steps of unknown length."""
+        """A column that is empty for steps of unknown length, and, if it speaks of the rest, when there is none."""
 
-        def __init__(self, column: rich.ProgressColumn) -> None:
+        def __init__(self, column: rich.ProgressColumn, *, of_the_rest: bool = False) -> None:
             super().__init__()
             self._column = column
+            self._of_the_rest = of_the_rest
 
         def render(self, task: rich.Task) -> RenderableType:
-            return self._column(task) if task.fields["transfer"] else ""
+            shown = task.fields["transfer"] and not (self._of_the_rest and task.finished)
+            return self._column(task) if shown else ""
 
-    columns = (rich.BarColumn(20), rich.DownloadColumn(), rich.TransferSpeedColumn(), rich.TimeRemainingColumn())
     with rich.Progress(
         rich.SpinnerColumn(),
         rich.TextColumn("{task.description}", markup=False),
-        *map(OfTransfers, columns),
+        OfTransfers(rich.BarColumn(20)),
+        OfTransfers(rich.DownloadColumn()),
+        OfTransfers(rich.TransferSpeedColumn(), of_the_rest=True),
+        OfTransfers(rich.TimeRemainingColumn(), of_the_rest=True),
         console=Console(file=out),
     ) as bars:
         report = _Lively(bars)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, cast, get_args
@@ -60,7 +61,7 @@ def run(
     from puna.client import ApiError  # noqa: PLC0415 - see connected
 
     with connected() as client:
-        words = list(args[1:])
+        words = [os.fsencode(word).decode("utf-8", "replace") for word in args[1:]]
         piped = _piped()
         try:
             if not words and not piped and _interactive():

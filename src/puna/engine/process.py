@@ -94,9 +94,10 @@ class EngineProcess:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
+        """Signal the child and whatever it started: an operator's binary may be a script around the engine."""
+        if not self.gone.done():
             try:
-                self._process.send_signal(number)
+                os.killpg(self.pid, number)
             except ProcessLookupError:
                 log.debug("the engine of %s had ended before signal %s", self._name, number.name)
 
@@ -120,6 +121,7 @@ class EngineProcess:
 
 
 def _ending(code: int) -> str:
-    if code < 0:
-        return f"signal: {signal.Signals(-code).name}"
-    return f"exit status {code}"
+    if code >= 0:
+        return f"exit status {code}"
+    names = {known.value: known.name for known in signal.Signals}
+    return f"signal: {names.get(-code, -code)}"

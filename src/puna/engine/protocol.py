@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from puna.engine import Generated, Sampling, Stopped
-from puna.engine.schema import ANY_OBJECT, enforceable
+from puna.engine.schema import ANY_OBJECT, ANY_OBJECT_GRAMMAR, enforceable
 from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
 from puna.events import Piece, PromptProgress
 from puna.types import Conversation, Prompt, TokenLogprob, Usage
@@ -81,6 +81,8 @@ class _Failure(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_failure = msgspec.json.Decoder(_Failure).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+"""What msgspec raises on bytes that are not the JSON they should be, or not UTF-8."""
 
 
 def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, bytes]:
@@ -92,8 +94,10 @@ def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, byt
             # Without this the last event repeats the whole prompt and every setting.
             "response_fields": ["content", "stop", "stop_type", "timings"],
         }
-        if sampling.format is not None:
-            body["json_schema"] = ANY_OBJECT if sampling.format == "json" else enforceable(sampling.format)
+        if sampling.format == "json":
+            body["grammar"] = ANY_OBJECT_GRAMMAR
+        elif sampling.format is not None:
+            body["json_schema"] = enforceable(sampling.format)
         if sampling.top_logprobs is not None:
             body["n_probs"] = max(sampling.top_logprobs, 1)
         return "/completion", _encode(body)
@@ -107,7 +111,7 @@ def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, byt
     if prompt.template_kwargs:
         body["chat_template_kwargs"] = prompt.template_kwargs
     if sampling.format == "json":
-        body["response_format"] = {"type": "json_object"}
+        body["response_format"] = {"type": "json_object", "schema": ANY_OBJECT}
     elif sampling.format is not None:
         body["response_format"] = {
             "type": "json_schema",
@@ -148,16 +152,15 @@ def failure(status: int, body: bytes) -> PunaError:
     """The error that a reply with an error status means."""
     try:
         return _error(_decode_failure(body).error, status)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return GenerationFailed(f"the engine answered {status}: {body[:500].decode('utf-8', 'replace')}")
 
 
 def _error(error: _Error, status: int) -> PunaError:
     if error.type == "exceed_context_size_error":
         return ContextTooLong(error.n_prompt_tokens, error.n_ctx)
-    if status in {400, 422}:
-        return InvalidRequest(error.message)
-    return GenerationFailed(error.message or f"the engine answered {status}")
+    message = error.message or f"the engine answered {status}"
+    return InvalidRequest(message) if status in {400, 422} else GenerationFailed(message)
 
 
 class Decoder:
@@ -179,7 +182,7 @@ class Decoder:
             return
         try:
             event = _decode_event(data.removeprefix(b"error: "))
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise GenerationFailed(f"the engine sent what is not an event: {data[:200]!r}") from error
         if event.error is not None:
             raise _error(event.error, int(event.error.code) if str(event.error.code).isdigit() else 500)

@@ -30,7 +30,21 @@ _BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProper
 """Keywords whose values are schemas by a name of the author's."""
 
 ANY_OBJECT: Mapping[str, Any] = {"type": "object", "x-guidance": _GUIDANCE}
-"""The schema of ``format: "json"``."""
+"""The schema of ``format: "json"``, where the engine takes no grammar."""
+
+ANY_OBJECT_GRAMMAR = r"""
+root   ::= "{" ws (pair ("," ws pair)*)? "}"
+pair   ::= string ":" ws value
+value  ::= object | array | string | number | ("true" | "false" | "null") ws
+object ::= "{" ws (pair ("," ws pair)*)? "}" ws
+array  ::= "[" ws (value ("," ws value)*)? "]" ws
+string ::= "\"" char* "\"" ws
+char   ::= [^"\\\x00-\x1F\x7F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4})
+number ::= "-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]{1,15})? ([eE] [-+]? [0-9]{1,3})? ws
+ws     ::= | " " | "\n" [ \t]{0,20}
+"""
+"""The same in llama.cpp's own notation (GBNF), with room for the layout that models like: nothing forces them to find
+a key right after the brace, as a schema without names would."""
 
 
 def enforceable(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -80,8 +80,14 @@ async def text_of(loaded: Loaded, prompt: Prompt | Conversation) -> str:
 
 
 async def _within_context(loaded: Loaded, prompt: Prompt | Conversation, sampling: Sampling) -> Sampling:
-    used = len(await loaded.tokenize(await text_of(loaded, prompt)))
-    return replace(sampling, max_tokens=min(sampling.max_tokens, max(sampling.num_ctx - used, 1)))
+    room = sampling.num_ctx - await _tokens(loaded, prompt)
+    return replace(sampling, max_tokens=min(sampling.max_tokens, max(room, 1)))
+
+
+async def _tokens(loaded: Loaded, prompt: Prompt | Conversation) -> int:
+    """The most tokens that the engine may make of ``prompt``."""
+    # One more than the text has: the engine may put a beginning-of-sequence token in front.
+    return len(await loaded.tokenize(await text_of(loaded, prompt))) + 1
 
 
 async def _fitting(
@@ -93,9 +99,7 @@ async def _fitting(
     while fewest <= most:
         middle = (fewest + most) // 2
         kept = [one for one in messages[:middle] if one.role == "system"] + list(messages[middle:])
-        tokens = await loaded.tokenize(await text_of(loaded, await rendering(kept)))
-        # One more: the engine may put a beginning-of-sequence token in front.
-        if len(tokens) + 1 < num_ctx:
+        if await _tokens(loaded, await rendering(kept)) < num_ctx:
             best, most = kept, middle - 1
         else:
             fewest = middle + 1

@@ -17,6 +17,8 @@ _UNFINISHED = "."
 """What the names of unfinished files begin with. No part of a model's name may, so nobody takes one for a manifest."""
 
 _LEVELS = 4
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""Errors that say: there is no such file, nor can there be."""
 
 
 class Manifests:
@@ -34,7 +36,7 @@ class Manifests:
         directory, parts = self.directory, []
         with translated():
             for part in name.parts:
-                found = part if (directory / part).exists() else _ignoring_case(directory, part) or part
+                found = _entry(directory, part) or part
                 parts.append(found)
                 directory /= found
         return ModelName(*parts)
@@ -46,6 +48,20 @@ class Manifests:
             if name is not None:
                 yield name, entry.stat()
 
+    def status(self, name: ModelName) -> os.stat_result | None:
+        """What the system knows of the manifest of ``name``, None if there is none.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
+        with translated():
+            try:
+                return self.path(name).stat()
+            except OSError as error:
+                if error.errno in _ABSENT:
+                    return None
+                raise
+
     def read(self, name: ModelName) -> bytes | None:
         """The manifest of ``name``, None if there is none.
 
@@ -55,8 +71,10 @@ class Manifests:
         with translated():
             try:
                 return self.path(name).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+            except OSError as error:
+                if error.errno in _ABSENT:
+                    return None
+                raise
 
     def write(self, name: ModelName, content: bytes) -> None:
         """Write the manifest of ``name`` in the place of what was there.
@@ -100,10 +118,15 @@ def _remove_if_empty(directory: Path) -> bool:
     return True
 
 
-def _ignoring_case(directory: Path, part: str) -> str | None:
-    if not directory.is_dir():
-        return None
-    return next((found.name for found in directory.iterdir() if found.name.lower() == part.lower()), None)
+def _entry(directory: Path, part: str) -> str | None:
+    """What ``directory`` has under the name ``part``, or else under that name in another case."""
+    try:
+        entries = [entry.name for entry in directory.iterdir()]
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+    return part if part in entries else next((entry for entry in entries if entry.lower() == part.lower()), None)
 
 
 def _files(directory: Path | str, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], os.DirEntry[str]]]:
@@ -112,7 +135,7 @@ def _files(directory: Path | str, above: tuple[str, ...]) -> Iterator[tuple[tupl
         try:
             entries = list(os.scandir(directory))
         except (FileNotFoundError, NotADirectoryError):
-            return
+            return  # a store not yet made, or a directory removed meanwhile
     for entry in entries:
         parts = (*above, entry.name)
         if len(parts) < _LEVELS and entry.is_dir():

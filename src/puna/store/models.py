@@ -19,7 +19,6 @@ from puna.names import Digest, ModelName
 from puna.store import formats
 from puna.store.blobs import Blobs, digest_of
 from puna.store.capabilities import TemplateChoice, capabilities, choose_template, declared
-from puna.store.disk import translated
 from puna.store.formats import Config, Manifest, Part
 from puna.store.manifests import Manifests
 from puna.types import Capability, Details, Message
@@ -269,12 +268,8 @@ class Store:
             log.warning("the model store was not tidied: %s", error)
 
     def _find(self, name: ModelName) -> Model | None:
-        with translated():
-            try:
-                status = self.manifests.path(name).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return self._open(name, status)
+        status = self.manifests.status(name)
+        return None if status is None else self._open(name, status)
 
     def _open(self, name: ModelName, status: os.stat_result) -> Model | None:
         version = (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -71,14 +71,11 @@ def _render_with_system(template: SimpleTemplate, eos_token: str) -> tuple[str, 
 
 def _fits(known: Format, without: tuple[str, ...], with_system: tuple[str, ...] | None) -> bool:
     go = PromptTemplate.parse(known.template)
-    if with_system is None:
-        if known.has_system:
-            return False
-    elif any(_with_system(go, probe) != text for probe, text in zip(_PROBES, with_system, strict=True)):
+    if with_system is None and known.has_system:
         return False
-    return all(go.render(probe) == text for probe, text in zip(_PROBES, without, strict=True)) or _adds_system(
-        go, without
-    )
+    if with_system is not None and with_system != tuple(_with_system(go, probe) for probe in _PROBES):
+        return False
+    return without == tuple(map(go.render, _PROBES)) or _adds_system(go, without)
 
 
 def _with_system(go: PromptTemplate, probe: tuple[Message, ...]) -> str:

@@ -128,7 +128,8 @@ def test_input_that_is_not_text(api, puna):
     """Bytes that are no text do not stop a prompt."""
     api.streams("/api/generate", *ANSWER)
     puna("run", "m", stdin=b"caf\xe9")
-    assert ["caf\ufffd"] == [body["prompt"] for body in api.bodies("/api/generate")]
+    puna("run", "m", "caf\udce9")
+    assert ["caf\ufffd"] * 2 == [body["prompt"] for body in api.bodies("/api/generate")]
 
 
 def test_interrupted(api):

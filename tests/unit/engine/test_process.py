@@ -139,7 +139,7 @@ def test_stopping_is_polite(play: Play) -> None:
     """The child may finish in order, and has ended when stop returns; stopping twice does no harm."""
 
     async def run() -> None:
-        async with shell(f"trap 'echo bye >&2; exit 0' TERM; echo ready >&2; sleep 1000 & wait") as child:
+        async with shell("trap 'echo bye >&2; exit 0' TERM; echo ready >&2; sleep 1000 & wait") as child:
             await said(child, "ready")
             await child.stop()
             assert child.gone.done()
@@ -175,12 +175,19 @@ def test_killing_needs_no_waiting(play: Play) -> None:
     play(run())
 
 
-@pytest.mark.parametrize("forced", [False, True])
-def test_a_wrapper_takes_its_engine_along(play: Play, forced: bool) -> None:  # noqa: FBT001 -- a parameter of pytest
+@pytest.mark.parametrize(
+    ("prelude", "forced"), [(":", False), (":", True), ('trap "" TERM', False)], ids=["stopped", "killed", "stubborn"]
+)
+def test_a_wrapper_takes_its_engine_along(
+    play: Play, monkeypatch: pytest.MonkeyPatch, prelude: str, forced: bool
+) -> None:
     """An operator's script that runs the engine as its child is no reason to wait for ever, or to leave one behind."""
 
+    monkeypatch.setattr(process, "_POLITE_SECONDS", 0.05 if "trap" in prelude else PATIENCE)
+    script = f"sh -c '{prelude}; echo engine $$ >&2; exec sleep 1000' & wait"
+
     async def run() -> None:
-        async with shell("sleep 1000 & echo engine $! >&2; wait; echo never >&2") as child:
+        async with shell(script) as child:
             await said(child, "engine")
             engine = int(child.last_words.split()[1])
             if forced:
@@ -244,15 +251,13 @@ def test_a_child_has_what_it_was_given(play: Play) -> None:
     ready, tell = os.pipe()
 
     async def run() -> None:
-        async with shell(f"printf %s $SPIN >&{tell}; exit 0", SPIN="1000", pass_fds=(tell,)) as child:
-            await child.gone
+        async with shell(f"printf %s $SPIN >/dev/fd/{tell}", SPIN="1000", pass_fds=(tell,)) as child:
+            os.close(tell)
+            assert "exit status 0" == await child.gone
 
-    try:
-        play(run())
-        assert b"1000" == os.read(ready, 100)
-    finally:
-        os.close(ready)
-        os.close(tell)
+    play(run())
+    assert b"1000" == os.read(ready, 100)
+    os.close(ready)
 
 
 def test_a_child_has_a_session_of_its_own(play: Play) -> None:

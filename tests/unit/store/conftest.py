@@ -35,7 +35,9 @@ class OllamaStore:
         return {"mediaType": MODEL + part, "digest": self.blob(content), "size": len(content), **more}
 
     def model(self, path: str, *layers: dict[str, Any], config: dict[str, Any] | None = None, **more: Any) -> Path:
-        said = json.dumps({"model_format": "gguf", "model_family": "llama", "model_families": ["llama"]} | (config or {}))
+        said = json.dumps(
+            {"model_format": "gguf", "model_family": "llama", "model_families": ["llama"]} | (config or {})
+        )
         manifest = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
@@ -50,9 +52,7 @@ class OllamaStore:
 
     def files(self) -> dict[str, bytes]:
         """Every file by its path in the store."""
-        return {
-            str(path.relative_to(self.root)): path.read_bytes() for path in self.root.rglob("*") if path.is_file()
-        }
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory, write_gguf: Callable[..., 
     return write_gguf(tmp_path_factory.mktemp("weights") / "tiny.gguf", values).read_bytes()
 
 
-EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.utime", "os.truncate"})
+EVENTS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.utime", "between"})
+"""What counts as a step; ``between`` is for tests that have steps of their own."""
 DIED = 9
 
 
@@ -84,8 +85,10 @@ def _die_at(step: int) -> None:
 
 @pytest.fixture(scope="session")
 def deaths() -> Callable[[Callable[[], Any]], Iterator[int]]:
-    """``for step in deaths(work):`` has ``work`` done in a process that dies at its first step, at its second, and so
-    on until it survives. Look around after each."""
+    """``for step in deaths(work):`` has ``work`` done in a process that dies at its first step, then at its second, ...
+
+    The last one survives. Look around after each.
+    """
 
     def deaths(work: Callable[[], Any]) -> Iterator[int]:
         for step in count():

@@ -94,7 +94,7 @@ def test_all_of_a_message_is_at_hand() -> None:
     """Thoughts, tool calls and the names that tie results to calls have fields of their own."""
     template = (
         "{{ range .Messages }}{{ .Thinking }}{{ range .ToolCalls }}{{ .ID }} {{ .Function.Index }} "
-        "{{ .Function.Name }} {{ .Function.Arguments }} {{ .Function.Arguments.city }} {{ .Function.Arguments.days }}{{ end }}"
+        "{{ with .Function }}{{ .Name }} {{ .Arguments }} {{ .Arguments.city }} {{ .Arguments.days }}{{ end }}{{ end }}"
         "|{{ .ToolName }} {{ .ToolCallID }} {{ len .Images }}{{ end }}"
     )
     call = '{"city":"Paris","days":3,"unit":"c"}'

@@ -64,6 +64,7 @@ class Evaluator:
             if self._variables[position][0] == name:
                 self._variables[position] = (name, value)
                 return
+        raise self._error(f"undefined variable: {name}")
 
     def _command(self, command: nodes.Command, dot: Any, last: Any) -> Any:
         first, *arguments = command.arguments

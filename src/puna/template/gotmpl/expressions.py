@@ -13,6 +13,9 @@ from puna.template.gotmpl.literals import parse_char, parse_number, quote, unquo
 MAX_NESTING = 100
 """How deep blocks and parentheses may lie in one another."""
 
+MAX_VARIABLES = 1000
+"""How many variables may be in sight at one place; setting one again counts, too."""
+
 _OPERANDS = frozenset(
     {
         Kind.BOOL,
@@ -87,6 +90,8 @@ class ExpressionParser(Cursor):
         return tuple(targets), False
 
     def _declare(self, token: Token) -> nodes.Variable:
+        if len(self._variables) > MAX_VARIABLES:
+            raise self._error(f"more than {MAX_VARIABLES} variables are in sight")
         self._variables.append(token.text)
         return nodes.Variable(token.position, (token.text,))
 

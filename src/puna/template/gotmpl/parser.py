@@ -12,6 +12,9 @@ from puna.template.gotmpl.expressions import ExpressionParser
 from puna.template.gotmpl.lexer import Kind, Token
 from puna.template.gotmpl.literals import quote
 
+MAX_TEMPLATE_CHARACTERS = 1 << 20
+"""How long a template may be."""
+
 _BRANCHES: dict[str, type[nodes.Branch]] = {"if": nodes.If, "range": nodes.Range, "with": nodes.With}
 
 
@@ -37,9 +40,10 @@ def parse(text: str, name: str, functions: Collection[str]) -> dict[str, nodes.L
     Raises:
         TemplateError: the text is not a template.
     """
-    parser = _Parser(text, name, functions)
+    if len(text) > MAX_TEMPLATE_CHARACTERS:
+        raise TemplateError(f"template: {name}: the template is longer than {MAX_TEMPLATE_CHARACTERS} characters")
     try:
-        return parser.parse()
+        return _Parser(text, name, functions).parse()
     except RecursionError:
         raise TemplateError(f"template: {name}: the template is nested too deeply") from None
 

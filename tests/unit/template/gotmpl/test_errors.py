@@ -49,6 +49,7 @@ PARSING = {
         '{{ define "a" }}1{{ end }}{{ define "a" }}2{{ end }}',
         '1: template: multiple definition of template "a"',
     ),
+    "too many variables to see": ("{{ $x := 1 }}" * 1001, "1: more than 1000 variables are in sight"),
     "too deep": ("{{ if 1 }}" * 200, "1: max expression depth exceeded"),
     "too many parentheses": ("{{ " + "(" * 200, "1: max expression depth exceeded"),
 }
@@ -80,6 +81,7 @@ EXECUTING = {
         "{{ range $i, $e := 2 }}{{ end }}",
         "1:19: executing %s at <2>: can't use 2 to iterate over more than one variable",
     ),
+    "assigning what was never declared": ("{{ $x = 1 }}", "1:8: executing %s at <1>: undefined variable: $x"),
     "unknown template": (
         '{{ template "x" }}',
         '1:12: executing %s at <{{template "x"}}>: template "x" not defined',
@@ -198,3 +200,9 @@ def test_a_name_is_part_of_the_message() -> None:
     """The name given to parse is the name in messages."""
     with pytest.raises(TemplateError, match=r"^template: prompt:1: unexpected EOF$"):
         parse("{{ if 1 }}", name="prompt")
+
+
+def test_a_template_may_not_be_enormous() -> None:
+    """A text far longer than any template is refused before it is looked at."""
+    with pytest.raises(TemplateError, match=r"^template: n: the template is longer than 1048576 characters$"):
+        parse("x" * (1 << 20) + "x", name="n")

@@ -1,0 +1,194 @@
+"""Settings: every variable means what the table and Ollama say, and a wrong one stops nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.config import TABLE, Address, Settings, Variable, parse_address, read
+from puna.durations import FOREVER
+
+ROWS = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+
+
+@ROWS
+def test_every_setting_is_explained_and_has_a_default_that_can_be_read(row: Variable) -> None:
+    """The documentation is made of the table: each row has words, in one line."""
+    assert row.help.strip()
+    assert "\n" not in row.help
+    assert row.name.startswith(("OLLAMA_", "PUNA_"))
+    row.parse(row.default)
+
+
+def test_no_variable_is_read_twice() -> None:
+    """One row, one variable."""
+    assert len(TABLE) == len({row.name for row in TABLE}) == len({row.field for row in TABLE})
+
+
+def test_the_defaults_are_what_the_table_says() -> None:
+    """An empty environment is enough."""
+    expected = Settings(
+        host=Address("http", "127.0.0.1", 11434),
+        models=Path.home() / ".ollama" / "models",
+        keep_alive=300.0,
+        load_timeout=300.0,
+        num_parallel=0,
+        max_loaded_models=0,
+        max_queue=512,
+        context_length=0,
+        origins=(),
+        debug=0,
+        flash_attention=None,
+        kv_cache_type="",
+        go_template=None,
+        no_history=False,
+        no_prune=False,
+        llama_server="",
+        cpu_slice=0.04,
+        max_body=256 * 1024 * 1024,
+    )
+    assert expected == read({})
+    assert expected == read({row.name: "" for row in TABLE})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("OLLAMA_HOST", "0.0.0.0:8080", Address("http", "0.0.0.0", 8080)),
+        ("OLLAMA_MODELS", "/srv/models", Path("/srv/models")),
+        ("OLLAMA_MODELS", "~/models", Path.home() / "models"),
+        ("OLLAMA_KEEP_ALIVE", "1h", 3600.0),
+        ("OLLAMA_KEEP_ALIVE", "90", 90.0),
+        ("OLLAMA_KEEP_ALIVE", "0", 0.0),
+        ("OLLAMA_KEEP_ALIVE", "-1", FOREVER),
+        ("OLLAMA_LOAD_TIMEOUT", "30s", 30.0),
+        ("OLLAMA_LOAD_TIMEOUT", "0", FOREVER),
+        ("OLLAMA_LOAD_TIMEOUT", "-1m", FOREVER),
+        ("OLLAMA_NUM_PARALLEL", "4", 4),
+        ("OLLAMA_MAX_LOADED_MODELS", "2", 2),
+        ("OLLAMA_MAX_QUEUE", "0", 0),
+        ("OLLAMA_CONTEXT_LENGTH", "8192", 8192),
+        ("OLLAMA_ORIGINS", "https://a.example,,app://x", ("https://a.example", "app://x")),
+        ("OLLAMA_DEBUG", "1", 1),
+        ("OLLAMA_DEBUG", "true", 1),
+        ("OLLAMA_DEBUG", "2", 2),
+        ("OLLAMA_DEBUG", "false", 0),
+        ("OLLAMA_DEBUG", "0", 0),
+        ("OLLAMA_FLASH_ATTENTION", "1", True),
+        ("OLLAMA_FLASH_ATTENTION", "false", False),
+        ("OLLAMA_KV_CACHE_TYPE", "q8_0", "q8_0"),
+        ("OLLAMA_GO_TEMPLATE", "yes", True),
+        ("OLLAMA_GO_TEMPLATE", "F", False),
+        ("OLLAMA_NOHISTORY", "on", True),
+        ("OLLAMA_NOPRUNE", "0", False),
+        ("PUNA_LLAMA_SERVER", "/opt/llama-server", "/opt/llama-server"),
+        ("PUNA_CPU_SLICE", "20ms", 0.02),
+        ("PUNA_CPU_SLICE", "0", 0.0),
+        ("PUNA_MAX_BODY", "1000", 1000),
+    ],
+)
+def test_a_variable_is_read_as_what_it_is(name: str, text: str, value: Any) -> None:
+    """In seconds and bytes; spaces and quotes around it are no part of it."""
+    field = next(row.field for row in TABLE if row.name == name)
+    for written in (text, f"  {text} ", f'"{text}"', f"' {text} '"):
+        assert value == getattr(read({name: written}), field)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OLLAMA_KEEP_ALIVE", "soon"),
+        ("OLLAMA_KEEP_ALIVE", "nan"),
+        ("OLLAMA_LOAD_TIMEOUT", "5 minutes"),
+        ("OLLAMA_NUM_PARALLEL", "-1"),
+        ("OLLAMA_MAX_LOADED_MODELS", "many"),
+        ("OLLAMA_MAX_QUEUE", "1.5"),
+        ("OLLAMA_CONTEXT_LENGTH", "4k"),
+        ("PUNA_CPU_SLICE", "40"),
+        ("PUNA_CPU_SLICE", "-1ms"),
+        ("PUNA_MAX_BODY", "9" * 5000),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_told_and_the_default_used(
+    name: str, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A typo keeps no server from starting."""
+    assert read({}) == read({name: text})
+    (warning,) = caplog.records
+    assert ("WARNING", True) == (warning.levelname, warning.getMessage().startswith(f"ignoring {name}={text}: "))
+
+
+def test_variables_of_others_are_not_looked_at() -> None:
+    """Only what the table names."""
+    assert read({}) == read({"OLLAMA_UNKNOWN": "x", "HOME": "/nowhere", "ollama_host": "h:1"})
+
+
+@given(st.sampled_from(TABLE), st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
+def test_no_text_of_any_variable_is_an_error(row: Variable, text: str) -> None:
+    """Whatever the environment holds, there are settings."""
+    assert isinstance(read({row.name: text}), Settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", "http://127.0.0.1:11434"),
+        ("1.2.3.4", "http://1.2.3.4:11434"),
+        ("1.2.3.4:80", "http://1.2.3.4:80"),
+        ("box", "http://box:11434"),
+        (" box ", "http://box:11434"),
+        (":1234", "http://127.0.0.1:1234"),
+        (":0", "http://127.0.0.1:0"),
+        ("0.0.0.0", "http://0.0.0.0:11434"),
+        ("http://h", "http://h:80"),
+        ("http://h:1", "http://h:1"),
+        ("https://h", "https://h:443"),
+        ("https://h:1", "https://h:1"),
+        ("https://", "https://127.0.0.1:443"),
+        ("https://h/puna", "https://h:443/puna"),
+        ("https://h:1/puna/x/", "https://h:1/puna/x"),
+        ("h/", "http://h:11434"),
+        ("[::1]", "http://[::1]:11434"),
+        ("[::1]:99", "http://[::1]:99"),
+        ("::1", "http://[::1]:11434"),
+        ("fe80::1", "http://[fe80::1]:11434"),
+        ("https://[::1]/x", "https://[::1]:443/x"),
+        ("[::]:99", "http://[::]:99"),
+        ("ollama.com", "https://ollama.com:443"),
+    ],
+)
+def test_an_address_is_completed(text: str, url: str) -> None:
+    """Without a scheme the port is 11434, with one the scheme's own; a path and IPv6, in brackets or not, are kept."""
+    assert url == parse_address(text).url
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("h:", "http://h:11434"),
+        ("h:x", "http://h:11434"),
+        ("h:-1", "http://h:11434"),
+        ("h:65536", "http://h:11434"),
+        ("h:1.5", "http://h:11434"),
+        ("h:²", "http://h:11434"),
+        (":x", "http://127.0.0.1:11434"),
+        ("[::1]:x", "http://[::1]:11434"),
+        ("http://h:x", "http://h:80"),
+        ("https://h:99999/p", "https://h:443/p"),
+    ],
+)
+def test_an_invalid_port_is_told_and_the_default_used(text: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The rest of the address is kept."""
+    assert url == parse_address(text).url
+    assert ["WARNING"] == [record.levelname for record in caplog.records]
+
+
+@pytest.mark.parametrize("text", ["1.2.3.4:80", "https://h/p", "[::1]:99", "::1", ":1", "box"])
+def test_a_url_is_read_as_the_address_it_was_made_of(text: str) -> None:
+    """So that it can be given on."""
+    address = parse_address(text)
+    assert address == parse_address(address.url)
