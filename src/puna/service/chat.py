@@ -20,7 +20,7 @@ from puna.scheduler.plan import ModelFacts, estimate, plan
 from puna.scheduler.pool import Lease, Pool, Running
 from puna.service.answering import Answered, Rendering, answer, text_of
 from puna.store.models import Model, Store
-from puna.template.prompt import PromptTemplate
+from puna.template.prompt import DEFAULT_TEMPLATE, PromptTemplate
 from puna.types import ChatRequest, Conversation, GenerateRequest, Inference, Message, Prompt, RunningModel, Timings
 
 _MOST_CONTEXTS = 10
@@ -239,9 +239,13 @@ async def _prompt_rendering(job: _Job, request: GenerateRequest, loaded: Loaded)
         if request.raw:
             return Prompt(last)
         if request.suffix:
-            return Prompt(PromptTemplate.parse(job.model.template or "").render_infill(last, request.suffix))
-        if request.template:
-            return Prompt(before + PromptTemplate.parse(request.template).render(messages, think=request.think))
+            return Prompt(
+                PromptTemplate.parse(job.model.template or "").render_infill(last, request.suffix, think=request.think)
+            )
+        # A model without any template is a base model: its prompt is what the caller wrote.
+        template = request.template or (DEFAULT_TEMPLATE if job.model.template_choice == "none" else "")
+        if template:
+            return Prompt(before + PromptTemplate.parse(template).render(messages, think=request.think))
         prompt = job.family.render(job.model, messages, tools=(), think=request.think)
         return Prompt(before + await text_of(loaded, prompt))
 

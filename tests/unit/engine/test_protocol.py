@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from puna.engine import Generated, Sampling, Stopped, protocol
-from puna.engine.schema import ANY_OBJECT, enforceable
+from puna.engine.schema import ANY_OBJECT, ANY_OBJECT_GRAMMAR, enforceable
 from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
 from puna.events import Piece, PromptProgress
 from puna.options import Options
@@ -93,7 +93,7 @@ def test_a_prompt_is_completed_as_it_is() -> None:
     assert "/completion" == protocol.request(HI, sampling())[0]
     body = sent(HI, sampling(max_tokens=3))
     assert ("Hi", 3) == (body["prompt"], body["n_predict"])
-    assert not {"json_schema", "n_probs", "messages"} & set(body)
+    assert not {"grammar", "json_schema", "n_probs", "messages"} & set(body)
 
 
 def test_a_conversation_is_sent_with_what_its_template_needs() -> None:
@@ -110,9 +110,9 @@ def test_a_conversation_is_sent_with_what_its_template_needs() -> None:
 
 def test_a_format_constrains_either_kind_of_prompt() -> None:
     """Any object, or what follows the caller's schema."""
-    assert ANY_OBJECT == sent(HI, sampling(format="json"))["json_schema"]
+    assert ANY_OBJECT_GRAMMAR == sent(HI, sampling(format="json"))["grammar"]
     assert enforceable(SCHEMA) == sent(HI, sampling(format=SCHEMA))["json_schema"]
-    assert {"type": "json_object"} == sent(TALK, sampling(format="json"))["response_format"]
+    assert {"type": "json_object", "schema": ANY_OBJECT} == sent(TALK, sampling(format="json"))["response_format"]
     assert enforceable(SCHEMA) == sent(TALK, sampling(format=SCHEMA))["response_format"]["json_schema"]["schema"]
 
 
