@@ -270,7 +270,8 @@ def test_leaving_an_answer_is_told_to_the_engine(tmp_path: Path, monkeypatch: py
         async with scripted(tmp_path, monkeypatch, SCRIPTED_LOG=str(seen)) as (engine, fake):
             model = await engine.load(spec(fake))
             answer = model.generate(Prompt("say:a hang"), sampling())
-            await anext(answer)
+            assert isinstance(await anext(answer), PromptProgress)
+            assert await anext(answer) == Piece("a")
             await answer.aclose()
             while "left" not in seen.read_text():
                 await asyncio.sleep(0.01)
