@@ -3,6 +3,7 @@
 # make run MODEL=name               with a model that is in the store
 # make test                         every test
 # make check                        formatting, lint, types, the import rule
+# make docs                         the parts of docs/ that are made from the code
 #
 # It needs Python 3.11 or newer and a package registry that pip can reach, and nothing else.
 
@@ -17,7 +18,7 @@ unexport PROMPT MODEL
 export PUNA_MAKE_MODEL := $(value MODEL)
 export PUNA_MAKE_PROMPT := $(if $(filter command line,$(origin PROMPT)),$(value PROMPT))
 
-.PHONY: help env run test check clean
+.PHONY: help env run test check docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +43,9 @@ check: $(VENV)/.installed-check
 	@$(VENV)/bin/mypy
 	@echo "Checking the import rule"
 	@$(VENV)/bin/lint-imports
+
+docs: $(VENV)/.installed
+	@$(VENV)/bin/python tests/docs/generate.py
 
 clean:
 	rm -rf $(VENV) .puna .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

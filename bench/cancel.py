@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import time
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -27,14 +29,15 @@ from puna.types import Prompt
 LEAVE_AFTER_SECONDS = 0.3
 
 
-async def idle(connections: Connections) -> bool:
-    """Whether the slot is free."""
+async def slot(connections: Connections) -> dict[str, Any]:
+    """What the engine says of its only slot."""
     _, body = await connections.get("/slots")
-    return b'"is_processing":true' not in body
+    [found] = json.loads(body)
+    return dict(found)
 
 
 async def main(options: argparse.Namespace) -> None:
-    engine = LlamaCpp(spin_count=1000)
+    engine = LlamaCpp()
     model = await engine.load(LoadSpec(options.model, 4096, 1, physical_cores()))
     sampling = Sampling(Options(temperature=0.0, seed=1), max_tokens=1, num_ctx=4096)
     answer = model.generate(Prompt("left " + "word " * (options.tokens - 1)), sampling)
@@ -42,7 +45,7 @@ async def main(options: argparse.Namespace) -> None:
     await asyncio.sleep(LEAVE_AFTER_SECONDS)
     started = time.perf_counter()
     await answer.aclose()
-    while not await idle(model.connections):
+    while (seen := await slot(model.connections))["is_processing"]:
         await asyncio.sleep(0.01)
     freed = time.perf_counter() - started
     whole = 0.0
@@ -52,7 +55,8 @@ async def main(options: argparse.Namespace) -> None:
                 print(f"  {piece.processed} of {piece.total} tokens")
             if isinstance(piece, Stopped):
                 whole = piece.prompt_seconds
-    print(f"slot free {freed:.2f} s after the client left; the whole prompt takes {whole:.2f} s")
+    print(f"slot free {freed:.2f} s after the client left, {seen['n_prompt_tokens']} tokens into the prompt")
+    print(f"the whole prompt takes {whole:.2f} s")
     await engine.close()
 
 

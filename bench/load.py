@@ -3,8 +3,9 @@
     python bench/load.py MODEL.gguf [--rounds 5] [--tokens 64]
 
 Starts a server with an empty store of its own, creates a model from MODEL.gguf, and finds the Unix socket of the engine
-that the server starts. Requests go alternately to both, by the same client code. Printed: time to first token, tokens
-per second at 1, 4 and 16 streams, and requests per second of /api/tags with 20 models. Quote ratios: machines drift.
+that the server starts. Requests go alternately to both, by the same client code. Printed: time to first token (of a
+prompt that is in the engine's cache, so that puna's part is not lost in the noise of the rest), tokens per second at 1,
+4 and 16 streams, and requests per second of /api/tags with 20 models. Quote ratios: machines drift.
 """
 
 from __future__ import annotations
@@ -88,9 +89,10 @@ async def answer(side: Side, prompt: str, tokens: int) -> Run:
 
 
 def prompts(count: int, salt: str) -> list[str]:
-    """Prompts that share no beginning, so that no cache helps either side."""
+    """Prompts in ChatML that share no beginning, so that no cache helps either side, and ask for long answers."""
     return [
-        f"{salt}{number}: write a long story about the number {number} and a dog that counts."
+        f"<|im_start|>user\n{salt}{number}. Tell me a very long story about a dog and a cat who travel the world."
+        "<|im_end|>\n<|im_start|>assistant\n"
         for number in range(count)
     ]
 
@@ -106,10 +108,10 @@ async def compare(sides: Sequence[Side], rounds: int, tokens: int) -> None:
     """Print time to first token and throughput of both sides, and their ratios pair by pair."""
     engine, puna = sides
     extra = []
-    for number in range(rounds * 8):
+    [prompt] = prompts(1, "t")
+    for number in range(rounds * 20):
         pair = {}
         for side in (engine, puna) if number % 2 else (puna, engine):
-            [prompt] = prompts(1, f"t{number}{side.name}")
             pair[side.name] = (await answer(side, prompt, 2)).first * 1000
         extra.append(pair)
     medians = {side.name: statistics.median(pair[side.name] for pair in extra) for side in sides}
@@ -120,7 +122,7 @@ async def compare(sides: Sequence[Side], rounds: int, tokens: int) -> None:
         for number in range(rounds):
             pair = {}
             for side in (engine, puna) if number % 2 else (puna, engine):
-                pair[side.name] = await speed(side, streams, tokens, f"s{number}{side.name}")
+                pair[side.name] = await speed(side, streams, tokens, f"s{number}{side.name[0]}")
             pairs.append(pair)
         ratio = statistics.median(pair["puna"] / pair["engine"] for pair in pairs)
         low, high = min(p["puna"] / p["engine"] for p in pairs), max(p["puna"] / p["engine"] for p in pairs)
@@ -195,7 +197,13 @@ async def main(options: argparse.Namespace) -> None:
                     "engine",
                     lambda: asyncio.open_unix_connection(socket),
                     "/completion",
-                    lambda prompt, tokens: {"prompt": prompt, "n_predict": tokens, "stream": True, **OPTIONS},
+                    lambda prompt, tokens: {
+                        "prompt": prompt,
+                        "n_predict": tokens,
+                        "stream": True,
+                        "return_progress": True,
+                        **OPTIONS,
+                    },
                     re.compile(rb'"content":"[^"]'),
                 ),
                 Side(

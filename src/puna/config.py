@@ -56,7 +56,6 @@ class Settings:
     no_history: bool
     no_prune: bool
     llama_server: str
-    cpu_slice: float
     max_body: int
 
 
@@ -194,13 +193,6 @@ TABLE: tuple[Variable, ...] = (
     Variable("no_history", "OLLAMA_NOHISTORY", "", "do not keep the chat's input history", _truth),
     Variable("no_prune", "OLLAMA_NOPRUNE", "", "do not remove unused blobs", _truth),
     Variable("llama_server", "PUNA_LLAMA_SERVER", "", "path of a llama-server binary to use as the engine", str),
-    Variable(
-        "cpu_slice",
-        "PUNA_CPU_SLICE",
-        "40ms",
-        "turns in which busy models share the CPU; 0: no turns",
-        _slice,
-    ),
     Variable("max_body", "PUNA_MAX_BODY", str(256 * 1024 * 1024), "largest JSON request body, in bytes", _whole),
 )
 assert [row.field for row in TABLE] == [field.name for field in fields(Settings)]

@@ -28,9 +28,6 @@ from puna.store.models import Store
 
 log = logging.getLogger(__name__)
 
-SPIN_COUNT = 1000
-"""Turns an OpenMP thread spins at a barrier before it sleeps; ``docs/decisions/0002-cpu.md`` has the figures."""
-
 _BACKLOG = 2048
 _IDLE_CONNECTION_SECONDS = 120
 _LAST_REPLIES_SECONDS = 3
@@ -53,14 +50,13 @@ def compose(settings: Settings) -> Server:
     """
     store = Store(settings.models, prune=not settings.no_prune, go_template=settings.go_template)
     store.repair()
-    engine = LlamaCpp(binary=settings.llama_server, spin_count=SPIN_COUNT)
+    engine = LlamaCpp(binary=settings.llama_server)
     pool = Pool(
         engine,
         max_loaded=settings.max_loaded_models,
         max_queue=settings.max_queue,
         default_keep_alive=settings.keep_alive,
         load_timeout=settings.load_timeout,
-        cpu_slice=settings.cpu_slice,
         free_memory=available_memory,
     )
     chat = ChatService(store, pool, settings)

@@ -51,7 +51,7 @@ def make_engine(request: pytest.FixtureRequest, smollm2: Path, tmp_path: Path) -
         fake = tmp_path / "fake.gguf"
         fake.write_bytes(b"GGUF")
         return lambda: (LlamaCpp(binary=str(SCRIPTED)), fake)
-    return lambda: (LlamaCpp(spin_count=1000), smollm2)
+    return lambda: (LlamaCpp(), smollm2)
 
 
 def play(
@@ -170,26 +170,13 @@ def test_closing_leaves_no_process(make_engine: Any) -> None:
     play(make_engine, scene)
 
 
-def test_a_paused_model_goes_on_when_resumed(make_engine: Any) -> None:
-    """Pausing costs time and nothing else."""
-
-    async def scene(model: LlamaCppModel) -> None:
-        model.pause()
-        answer = asyncio.create_task(gather(model.generate(Prompt("say:a say:b"), sampling(max_tokens=2))))
-        await asyncio.sleep(0)
-        model.resume()
-        assert (await answer)[0]
-
-    play(make_engine, scene)
-
-
 def test_a_model_that_cannot_be_read_is_a_failed_load(tmp_path: Path) -> None:
     """The error ends with the engine's last words."""
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(100))
 
     async def run() -> None:
-        engine = LlamaCpp(spin_count=1000)
+        engine = LlamaCpp()
         with pytest.raises(LoadFailed, match=r"(?s)broken\.gguf.*failed to load model"):
             await engine.load(spec(broken))
         await engine.close()
@@ -301,7 +288,7 @@ def test_a_child_does_not_outlive_a_killed_parent(smollm2: Path) -> None:
         "import asyncio, sys\nfrom pathlib import Path\n"
         "from puna.engine import LoadSpec\nfrom puna.engine.llamacpp import LlamaCpp\n"
         "async def main():\n"
-        "    model = await LlamaCpp(spin_count=1000).load(LoadSpec(Path(sys.argv[1]), 512, 1, 1))\n"
+        "    model = await LlamaCpp().load(LoadSpec(Path(sys.argv[1]), 512, 1, 1))\n"
         "    print(model.pid, flush=True)\n    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )

@@ -42,7 +42,7 @@ def ask(server: Any, model: str, **fields: Any) -> Any:
 
 
 def test_two_models_answer_at_once_as_they_do_alone(two_models: Any) -> None:
-    """Both are in memory, each in a process of its own, and taking turns changes no answer."""
+    """Both are in memory, each in a process of its own, and sharing the machine changes no answer."""
     alone = {name: ask(two_models, name)["response"] for name in ("one", "two")}
     with ThreadPoolExecutor(2) as threads:
         together = dict(zip(alone, threads.map(lambda name: ask(two_models, name)["response"], alone), strict=True))

@@ -48,7 +48,6 @@ def test_the_defaults_are_what_the_table_says() -> None:
         no_history=False,
         no_prune=False,
         llama_server="",
-        cpu_slice=0.04,
         max_body=256 * 1024 * 1024,
     )
     assert expected == read({})

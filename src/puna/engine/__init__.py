@@ -105,14 +105,6 @@ class Loaded(Protocol):
         """Return when the engine has died or was closed, with its last words ("" when closed)."""
         ...
 
-    def pause(self) -> None:
-        """Stop computing until ``resume``; the model's other callers wait. Does nothing where it is not possible."""
-        ...
-
-    def resume(self) -> None:
-        """Undo ``pause``."""
-        ...
-
     async def close(self) -> None:
         """Give the memory back. Running generations end with ``EngineGone``."""
         ...

@@ -11,14 +11,14 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from puna.engine import Generated, LoadSpec, Sampling, protocol
+from puna.engine import Generated, LoadSpec, Sampling, openmp, protocol
 from puna.engine.connection import ConnectionLost, Connections
 from puna.engine.process import EngineProcess
 from puna.errors import ContextTooLong, EngineGone, GenerationFailed, LoadFailed
@@ -35,13 +35,18 @@ _FIRST_LOOK, _LAST_LOOK = 0.005, 0.25
 
 
 class LlamaCpp:
-    """Loads models into llama.cpp processes."""
+    """Loads models into llama.cpp processes.
 
-    def __init__(self, *, binary: str = "", spin_count: int | None = None) -> None:
+    ``binary`` is the llama-server to use ("": the runner); ``environ`` is the environment of the processes (None: this
+    process's, for the runner with an OpenMP runtime that shares the cores).
+    """
+
+    def __init__(self, *, binary: str = "", environ: Mapping[str, str] | None = None) -> None:
         self._binary = binary
-        self._environ = dict(os.environ)
-        if spin_count is not None:
-            self._environ.setdefault("GOMP_SPINCOUNT", str(spin_count))
+        if environ is None:
+            # An operator's binary is built against libraries of its own.
+            environ = os.environ if binary else openmp.environment(os.environ)
+        self._environ = dict(environ)
         self._folder: Path | None = None
         self._numbers = count(1)
         self._loaded: set[LlamaCppModel] = set()
@@ -64,8 +69,7 @@ class LlamaCpp:
         finally:
             if ready_fd is not None:
                 os.close(ready_fd)
-        # An operator's binary may compute on a GPU, where taking it off the CPU would only lose time.
-        model = LlamaCppModel(spec, process, connections, pausable=not self._binary, on_close=self._forget)
+        model = LlamaCppModel(spec, process, connections, on_close=self._forget)
         self._loaded.add(model)
         return model
 
@@ -183,13 +187,11 @@ class LlamaCppModel:
         process: EngineProcess,
         connections: Connections,
         *,
-        pausable: bool,
         on_close: Callable[[LlamaCppModel], None],
     ) -> None:
         self._spec = spec
         self._process = process
         self.connections = connections
-        self._pausable = pausable
         self._on_close = on_close
         self._memory = process.resident_bytes() or spec.model.stat().st_size
         self._closed = False
@@ -246,16 +248,6 @@ class LlamaCppModel:
         """Return when the process has ended."""
         words = await asyncio.shield(self._process.gone)
         return "" if self._closed else words
-
-    def pause(self) -> None:
-        """Take the process off the CPU, where that is what it computes on."""
-        if self._pausable:
-            self._process.pause()
-
-    def resume(self) -> None:
-        """Undo ``pause``."""
-        if self._pausable:
-            self._process.resume()
 
     async def close(self) -> None:
         """Stop the process."""

@@ -69,18 +69,9 @@ class EngineProcess:
             return 0
         return resident_pages * os.sysconf("SC_PAGE_SIZE")
 
-    def pause(self) -> None:
-        """Take it off the CPU until ``resume``."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it run again."""
-        self._signal(signal.SIGCONT)
-
     async def stop(self) -> None:
         """End it: politely, then by force after five seconds. Returns when it has ended."""
         self._closing = True
-        self.resume()
         self._signal(signal.SIGTERM)
         done, _ = await asyncio.wait({self.gone}, timeout=_POLITE_SECONDS)
         if not done:

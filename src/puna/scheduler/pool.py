@@ -18,7 +18,6 @@ from typing import Any
 from puna.durations import FOREVER
 from puna.engine import Engine, Loaded, LoadSpec
 from puna.errors import LoadFailed, ShuttingDown
-from puna.scheduler.machine import physical_cores
 from puna.scheduler.messages import (
     Action,
     Closed,
@@ -41,7 +40,6 @@ from puna.scheduler.messages import (
 )
 from puna.scheduler.policy import State
 from puna.scheduler.runners import Phase
-from puna.scheduler.turns import Arbiter
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +100,8 @@ class _Place:
 class Pool:
     """Loads models on demand through ``engine``, shares them, and lets them go when they are no longer wanted.
 
-    At most ``max_loaded`` models (0: 3) are in memory, at most ``max_queue`` requests wait; ``default_keep_alive``,
-    ``load_timeout`` and ``cpu_slice`` are seconds. While busy models want more threads than there are ``cores`` (0: the
-    machine's), they compute in turns of ``cpu_slice``; 0 switches that off. ``free_memory`` tells the bytes a load may
-    take now.
+    At most ``max_loaded`` models (0: 3) are in memory, at most ``max_queue`` requests wait; ``default_keep_alive`` and
+    ``load_timeout`` are seconds. ``free_memory`` tells the bytes a load may take now.
     """
 
     def __init__(
@@ -116,10 +112,8 @@ class Pool:
         max_queue: int,
         default_keep_alive: float,
         load_timeout: float,
-        cpu_slice: float,
         free_memory: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
-        cores: int = 0,
     ) -> None:
         self._engine = engine
         self._load_timeout = load_timeout
@@ -128,7 +122,6 @@ class Pool:
         self._state = State(
             max_loaded=max_loaded or DEFAULT_MAX_LOADED, max_queue=max_queue, keep_alive=default_keep_alive
         )
-        self._arbiter = Arbiter(cpu_slice, cores or physical_cores(), clock)
         self._numbers = itertools.count(1)
         self._inbox: asyncio.Queue[Event] = asyncio.Queue()
         self._asking: dict[int, _Asking] = {}
@@ -247,8 +240,6 @@ class Pool:
             case Stopped() | StartFailed():
                 known = {runner.number for runner in self._state.runners}
                 self._places = {number: place for number, place in self._places.items() if number in known}
-        # Before the actions, so that whoever is stopped by one of them is no longer paused.
-        self._arbiter.share({one.number: self._loaded(one.number) for one in self._state.runners if one.leases})
         for action in actions:
             log.debug("%s: %s", event, action)
             self._carry_out(action)

@@ -202,44 +202,12 @@ def test_a_wrapper_takes_its_engine_along(
 
 
 @needs_proc
-def test_a_paused_child_is_off_the_cpu_until_resumed(play: Play) -> None:
-    """Pausing stops all that it runs, resuming lets all of it go on."""
-
-    async def run() -> None:
-        async with shell("sleep 1000 & echo engine $! >&2; wait") as child:
-            await said(child, "engine")
-            both = (child.pid, int(child.last_words.split()[1]))
-            child.pause()
-            while {"T"} != {state(pid) for pid in both}:
-                await asyncio.sleep(0.005)
-            child.resume()
-            while "T" in {state(pid) for pid in both}:
-                await asyncio.sleep(0.005)
-
-    play(run())
-
-
-def test_a_paused_child_can_be_stopped(play: Play) -> None:
-    """It is let go on first, so that it can finish in order."""
-
-    async def run() -> None:
-        async with shell("trap 'exit 0' TERM; echo ready >&2; sleep 1000 & wait") as child:
-            await said(child, "ready")
-            child.pause()
-            await child.stop()
-            assert "exit status 0: ready" == child.gone.result()
-
-    play(run())
-
-
 def test_a_child_that_has_ended_can_be_told_anything(play: Play) -> None:
     """Its end and an order may cross."""
 
     async def run() -> None:
         async with shell("exit 0") as child:
             await child.gone
-            child.pause()
-            child.resume()
             child.kill()
             await child.stop()
 
@@ -251,7 +219,7 @@ def test_a_child_has_what_it_was_given(play: Play) -> None:
     ready, tell = os.pipe()
 
     async def run() -> None:
-        async with shell(f"printf %s $SPIN >/dev/fd/{tell}", SPIN="1000", pass_fds=(tell,)) as child:
+        async with shell(f"printf %s $GIVEN >/dev/fd/{tell}", GIVEN="1000", pass_fds=(tell,)) as child:
             os.close(tell)
             assert "exit status 0" == await child.gone
 

@@ -41,12 +41,6 @@ class FakeLoaded:
     async def wait_gone(self) -> str:
         return await asyncio.shield(self._gone)
 
-    def pause(self) -> None:
-        self._note("pause")
-
-    def resume(self) -> None:
-        self._note("resume")
-
     def die(self, words: str) -> None:
         self._gone.set_result(words)
 

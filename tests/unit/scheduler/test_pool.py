@@ -33,7 +33,6 @@ def run(new_engine: type[Any]) -> Callable[..., None]:
                 "max_queue": 4,
                 "default_keep_alive": 300.0,
                 "load_timeout": FOREVER,
-                "cpu_slice": 0.0,
                 "free_memory": lambda: 1000,
                 **given,
             }
@@ -443,27 +442,3 @@ def test_a_model_that_does_not_close_cleanly(
         assert "did not close cleanly" in caplog.text
 
     run(story, max_loaded=1)
-
-
-def test_turns(run: Callable[..., None]) -> None:
-    """Two busy models take turns on the CPU, and a model is running, not paused, when it is closed."""
-
-    async def story(engine: Any, pool: Pool) -> None:
-        async with leased(pool, engine), leased(pool, engine, GEMMA, keep_alive=0.0) as second:
-            assert ["load smol", "load gemma", "pause gemma"] == engine.journal
-        await second.loaded.wait_gone()
-        assert ["load smol", "load gemma", "pause gemma", "resume gemma", "close gemma"] == engine.journal
-
-    run(story, cpu_slice=60.0, cores=2)
-
-
-def test_turns_end_with_the_pool(run: Callable[..., None]) -> None:
-    """Closing the pool resumes paused models before it closes them."""
-
-    async def story(engine: Any, pool: Pool) -> None:
-        async with leased(pool, engine), leased(pool, engine, GEMMA):
-            await pool.close()
-            assert "resume gemma" == engine.journal[3]
-            assert ["close gemma", "close smol"] == sorted(engine.journal[4:])
-
-    run(story, cpu_slice=60.0, cores=2)

