@@ -21,6 +21,8 @@ _BALANCED: Mapping[str, str] = {
     "KMP_DYNAMIC_MODE": "load_balance",
     # Seconds between two looks at the load. With the default of one, a model would be slow for a second after another.
     "KMP_LOAD_BALANCE_INTERVAL": "0.3",
+    # Milliseconds that a thread waits awake for more work: longer than the gap between tokens, no longer than that.
+    "KMP_BLOCKTIME": "5",
 }
 
 

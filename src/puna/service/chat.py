@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
+from math import inf
 
 from puna import families, timestamps
 from puna.config import Settings
@@ -71,6 +72,7 @@ class ChatService:
         self._settings = settings
         self._clock = clock
         self._cores = physical_cores()
+        self._memory, self._memory_read = 0, -inf
 
     def resolve(self, name: str) -> None:
         """Do nothing if the model ``name`` is installed.
@@ -154,11 +156,18 @@ class ChatService:
             options,
             context_length=self._settings.context_length,
             num_parallel=self._settings.num_parallel,
-            free_memory=available_memory(),
+            free_memory=self._free_memory(),
             cores=self._cores,
             kv_cache_type=self._settings.kv_cache_type,
             flash_attention=self._settings.flash_attention,
         )
+
+    def _free_memory(self) -> int:
+        """The machine's available memory, at most a second old: it only guides how many slots a load gets."""
+        now = self._clock()
+        if now - self._memory_read > 1:
+            self._memory, self._memory_read = available_memory(), now
+        return self._memory
 
     def _lease(self, job: _Job) -> AbstractAsyncContextManager[Lease]:
         return self._pool.lease(
