@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from puna import timestamps
@@ -136,6 +137,7 @@ def _parsed(name: str, what: str) -> ModelName:
         raise InvalidRequest(f"{what} is invalid") from error
 
 
+@lru_cache(maxsize=1024)
 def _summary(model: Model) -> ModelSummary:
     config, details = model.config, model.details
     summary = ModelSummary(
