@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from puna.durations import FOREVER, parse, parse_keep_alive
+from puna.durations import FOREVER, parse_keep_alive
 
 log = logging.getLogger(__name__)
 
@@ -97,13 +97,6 @@ def parse_address(text: str) -> Address:
 def _load_timeout(text: str) -> float:
     seconds = parse_keep_alive(text)
     return seconds if seconds > 0 else FOREVER
-
-
-def _slice(text: str) -> float:
-    seconds = parse(text)
-    if seconds < 0:
-        raise ValueError(f"must not be negative: {text}")
-    return seconds
 
 
 def _whole(text: str) -> int:

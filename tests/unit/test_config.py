@@ -85,8 +85,6 @@ def test_the_defaults_are_what_the_table_says() -> None:
         ("OLLAMA_NOHISTORY", "on", True),
         ("OLLAMA_NOPRUNE", "0", False),
         ("PUNA_LLAMA_SERVER", "/opt/llama-server", "/opt/llama-server"),
-        ("PUNA_CPU_SLICE", "20ms", 0.02),
-        ("PUNA_CPU_SLICE", "0", 0.0),
         ("PUNA_MAX_BODY", "1000", 1000),
     ],
 )
@@ -107,8 +105,6 @@ def test_a_variable_is_read_as_what_it_is(name: str, text: str, value: Any) -> N
         ("OLLAMA_MAX_LOADED_MODELS", "many"),
         ("OLLAMA_MAX_QUEUE", "1.5"),
         ("OLLAMA_CONTEXT_LENGTH", "4k"),
-        ("PUNA_CPU_SLICE", "40"),
-        ("PUNA_CPU_SLICE", "-1ms"),
         ("PUNA_MAX_BODY", "9" * 5000),
     ],
 )
