@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,20 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(make_engine: An
         assert refused.value.limit == 64
 
     play(make_engine, scene)
+
+
+def test_a_model_can_be_read_into_memory_instead_of_mapped(make_engine: Any) -> None:
+    """use_mmap false is a load like any other."""
+
+    async def run() -> None:
+        engine, model = make_engine()
+        try:
+            loaded = await engine.load(replace(spec(model), mmap=False))
+            assert (await gather(loaded.generate(Prompt("say:a"), sampling(max_tokens=1))))[0]
+        finally:
+            await engine.close()
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def test_text_becomes_tokens_and_tokens_text(make_engine: Any) -> None:

@@ -126,7 +126,7 @@ def _flags(spec: LoadSpec, socket: Path) -> list[str]:
         if number is not None:
             flags += [flag, str(number)]
     if spec.mmap is False:
-        flags.append("--no-mmap")
+        flags += ["--load-mode", "none"]
     if spec.flash_attention is not None:
         flags += ["--flash-attn", "on" if spec.flash_attention else "off"]
     if spec.kv_cache_type:

@@ -54,7 +54,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--kv-unified-per-slot", type=int)
     parser.add_argument("--n-gpu-layers", type=int)
     parser.add_argument("--main-gpu", type=int)
-    parser.add_argument("--no-mmap", action="store_true")
+    parser.add_argument("--load-mode", choices=["none"])
     parser.add_argument("--flash-attn", choices=_FLASH_ATTENTION)
     parser.add_argument("--cache-type-k", choices=_CACHE_TYPES)
     parser.add_argument("--cache-type-v", choices=_CACHE_TYPES)
@@ -89,7 +89,7 @@ def _params(arguments: argparse.Namespace) -> Any:
         params.n_gpu_layers = arguments.n_gpu_layers
     if arguments.main_gpu is not None:
         params.main_gpu, params.split_mode = arguments.main_gpu, xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_NONE
-    if arguments.no_mmap:
+    if arguments.load_mode:
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
     if arguments.flash_attn:
         params.flash_attn_type = xllamacpp.llama_flash_attn_type(_FLASH_ATTENTION[arguments.flash_attn])
