@@ -265,7 +265,7 @@ class LlamaCppModel:
             raise protocol.failure(status, reply)
         try:
             return msgspec.json.decode(reply, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except protocol.UNREADABLE as error:
             raise GenerationFailed(f"the engine answered {path} with what is not JSON") from error
 
     async def _gone(self) -> EngineGone:

@@ -81,7 +81,7 @@ class _Failure(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_failure = msgspec.json.Decoder(_Failure).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 """What msgspec raises on bytes that are not the JSON they should be, or not UTF-8."""
 
 
@@ -152,7 +152,7 @@ def failure(status: int, body: bytes) -> PunaError:
     """The error that a reply with an error status means."""
     try:
         return _error(_decode_failure(body).error, status)
-    except _UNREADABLE:
+    except UNREADABLE:
         return GenerationFailed(f"the engine answered {status}: {body[:500].decode('utf-8', 'replace')}")
 
 
@@ -182,7 +182,7 @@ class Decoder:
             return
         try:
             event = _decode_event(data.removeprefix(b"error: "))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise GenerationFailed(f"the engine sent what is not an event: {data[:200]!r}") from error
         if event.error is not None:
             raise _error(event.error, int(event.error.code) if str(event.error.code).isdigit() else 500)

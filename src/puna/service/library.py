@@ -137,33 +137,41 @@ def _parsed(name: str, what: str) -> ModelName:
         raise InvalidRequest(f"{what} is invalid") from error
 
 
-@lru_cache(maxsize=1024)
 def _summary(model: Model) -> ModelSummary:
-    config, details = model.config, model.details
-    summary = ModelSummary(
+    try:
+        return _full_summary(model)
+    except (StoreError, BlobNotFound) as error:
+        log.debug("of the model %s little can be told: %s", model.name, error)
+        return _brief_summary(model)
+
+
+# Only what could be read is kept: weights that are missing now may be there the next time.
+@lru_cache(maxsize=1024)
+def _full_summary(model: Model) -> ModelSummary:
+    config, summary = model.config, _brief_summary(model)
+    if config.remote_host:
+        told = replace(summary.details, context_length=config.context_length, embedding_length=config.embedding_length)
+        return replace(summary, details=told, capabilities=model.capabilities)
+    header = model.gguf
+    details = replace(
+        summary.details,
+        quantization_level=_quantization(summary.details.quantization_level, header),
+        context_length=config.context_length or header.context_length,
+        embedding_length=config.embedding_length or header.embedding_length,
+    )
+    return replace(summary, details=details, capabilities=model.capabilities)
+
+
+def _brief_summary(model: Model) -> ModelSummary:
+    return ModelSummary(
         name=model.name.short,
         modified=timestamps.local(model.modified_ns),
         size=model.size,
         digest=model.digest.hex,
-        details=details,
-        remote_model=config.remote_model,
-        remote_host=config.remote_host,
+        details=model.details,
+        remote_model=model.config.remote_model,
+        remote_host=model.config.remote_host,
     )
-    if config.remote_host:
-        told = replace(details, context_length=config.context_length, embedding_length=config.embedding_length)
-        return replace(summary, details=told, capabilities=model.capabilities)
-    try:
-        header, capabilities = model.gguf, model.capabilities
-    except (StoreError, BlobNotFound) as error:
-        log.debug("of the model %s little can be told: %s", model.name, error)
-        return summary
-    details = replace(
-        details,
-        quantization_level=_quantization(details.quantization_level, header),
-        context_length=config.context_length or header.context_length,
-        embedding_length=config.embedding_length or header.embedding_length,
-    )
-    return replace(summary, details=details, capabilities=capabilities)
 
 
 def _details(model: Model, *, verbose: bool, system: str, options: Mapping[str, Any]) -> ModelDetails:
