@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from puna.template.gojson import Ordered, Tagged, decoded, encode
@@ -43,7 +43,7 @@ def test_what_json_cannot_say_is_refused(value: object) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text('aé<\n"\\'),
+    st.none() | st.booleans() | st.integers() | st.floats(-(2.0**53), 2.0**53) | st.text('aé<\n"\\'),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab<"), inner, max_size=3),
     max_leaves=8,
 )
@@ -54,3 +54,11 @@ def test_what_is_encoded_means_the_same(value: object) -> None:
     """Encoding loses nothing, not even of numbers no float holds."""
     assert value == json.loads(encode(value))
     assert value == json.loads(encode(decoded(value)))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@example(2.0**-24)
+@example(5.813299611141041e16)
+def test_a_float_comes_back_as_it_was(value: float) -> None:
+    """The fewest digits that give the same float again, also where rounding to as many gives a neighbour."""
+    assert float(encode(value)) == value

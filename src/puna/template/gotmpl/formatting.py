@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from puna.template.gotmpl.values import Absent, Kind, Printed, kind_of, sorted_keys
@@ -89,9 +90,10 @@ def json_float(value: float) -> str:
 
 
 def _shortest(value: float, verb: str, written_out: range) -> str:
-    digits = len(repr(abs(value)).partition("e")[0].replace(".", "").strip("0")) or 1
-    scientific = format(value, f".{digits - 1}e")
-    exponent = int(scientific.partition("e")[2])
+    # The digits must be those of repr: rounding the value to as many digits may give a neighbour (2**-24 lies halfway).
+    exact = Decimal(repr(value)).normalize()
+    exponent = exact.adjusted() if exact else 0
     if verb in "eE" or (verb in "gG" and exponent not in written_out):
-        return scientific.upper() if verb.isupper() else scientific
-    return format(value, f".{max(digits - 1 - exponent, 0)}f")
+        mantissa = exact.scaleb(-exponent)
+        return f"{mantissa:f}{'E' if verb.isupper() else 'e'}{exponent:+03d}"
+    return f"{exact:f}"
