@@ -22,6 +22,8 @@ from puna.options import Options
 from puna.types import Conversation, Prompt
 
 SCRIPTED = Path(__file__).parent.parent / "support" / "scripted_llama_server.py"
+OWN_BINARY = os.environ.get("PUNA_LLAMA_SERVER", "")
+"""A real llama-server to try as well: ``PUNA_LLAMA_SERVER=/path make test``."""
 PATIENCE = 120
 
 
@@ -46,13 +48,13 @@ async def gather(items: AsyncIterator[Generated]) -> tuple[str, list[PromptProgr
     return text, progress, stopped[0]
 
 
-@pytest.fixture(params=["llama.cpp", "scripted"])
+@pytest.fixture(params=["llama.cpp", "scripted", *(["binary"] if OWN_BINARY else [])])
 def make_engine(request: pytest.FixtureRequest, smollm2: Path, tmp_path: Path) -> Callable[[], tuple[LlamaCpp, Path]]:
     if request.param == "scripted":
         fake = tmp_path / "fake.gguf"
         fake.write_bytes(b"GGUF")
         return lambda: (LlamaCpp(binary=str(SCRIPTED)), fake)
-    return lambda: (LlamaCpp(), smollm2)
+    return lambda: (LlamaCpp(binary=OWN_BINARY if request.param == "binary" else ""), smollm2)
 
 
 def play(
