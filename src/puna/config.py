@@ -123,6 +123,15 @@ def _debug_level(text: str) -> int:
     return int(text) if text.isdigit() else 1
 
 
+_CACHE_TYPES = ("", "f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+
+
+def _cache_type(text: str) -> str:
+    if text.lower() not in _CACHE_TYPES:
+        raise ValueError(f"must be one of {', '.join(filter(None, _CACHE_TYPES))}")
+    return text.lower()
+
+
 def _models(text: str) -> Path:
     return Path(text).expanduser() if text else Path.home() / ".ollama" / "models"
 
@@ -148,7 +157,11 @@ TABLE: tuple[Variable, ...] = (
         parse_keep_alive,
     ),
     Variable(
-        "load_timeout", "OLLAMA_LOAD_TIMEOUT", "5m", "how long loading a model may stall; 0: no limit", _load_timeout
+        "load_timeout",
+        "OLLAMA_LOAD_TIMEOUT",
+        "5m",
+        "how long a load may show no progress before it is given up; 0: no limit",
+        _load_timeout,
     ),
     Variable(
         "num_parallel",
@@ -158,12 +171,18 @@ TABLE: tuple[Variable, ...] = (
         _whole,
     ),
     Variable("max_loaded_models", "OLLAMA_MAX_LOADED_MODELS", "0", "models in memory at once; 0: 3", _whole),
-    Variable("max_queue", "OLLAMA_MAX_QUEUE", "512", "requests that may wait before new ones get 503", _whole),
+    Variable(
+        "max_queue",
+        "OLLAMA_MAX_QUEUE",
+        "512",
+        "requests that may wait, for a load or a slot, before new ones get 503",
+        _whole,
+    ),
     Variable(
         "context_length",
         "OLLAMA_CONTEXT_LENGTH",
         "0",
-        "default context length in tokens; 0: 4096",
+        "context length in tokens where neither request nor model has num_ctx; 0: 4096, or what is loaded",
         _whole,
     ),
     Variable("origins", "OLLAMA_ORIGINS", "", "comma-separated extra origins that browsers may call from", _origins),
@@ -175,7 +194,13 @@ TABLE: tuple[Variable, ...] = (
         "force flash attention on or off; unset: the engine decides",
         _maybe_truth,
     ),
-    Variable("kv_cache_type", "OLLAMA_KV_CACHE_TYPE", "", "type of the KV cache: f16 (default), q8_0, q4_0", str),
+    Variable(
+        "kv_cache_type",
+        "OLLAMA_KV_CACHE_TYPE",
+        "",
+        "type of the KV cache: f16 (default), f32, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl",
+        _cache_type,
+    ),
     Variable(
         "go_template",
         "OLLAMA_GO_TEMPLATE",
@@ -188,6 +213,19 @@ TABLE: tuple[Variable, ...] = (
     Variable("llama_server", "PUNA_LLAMA_SERVER", "", "path of a llama-server binary to use as the engine", str),
     Variable("max_body", "PUNA_MAX_BODY", str(256 * 1024 * 1024), "largest JSON request body, in bytes", _whole),
 )
+MEANINGLESS: Mapping[str, str] = {
+    "OLLAMA_GPU_OVERHEAD": "puna places nothing on GPUs; a llama-server of your own reads `LLAMA_ARG_FIT_TARGET`",
+    "OLLAMA_SCHED_SPREAD": "a llama-server of your own uses all GPUs, unless `main_gpu` names one",
+    "OLLAMA_IGPU_ENABLE": "a llama-server of your own uses the devices it was built for",
+    "OLLAMA_VULKAN": "a llama-server of your own that was built with Vulkan uses it",
+    "OLLAMA_LLM_LIBRARY": "the engine is `PUNA_LLAMA_SERVER`, or the one that comes with puna",
+    "OLLAMA_MULTIUSER_CACHE": "every slot keeps its own prompt, and earlier ones are kept beside them",
+    "OLLAMA_NEW_ENGINE": "there is one engine",
+    "OLLAMA_NO_CLOUD": "nothing is ever sent to a cloud",
+    "OLLAMA_REMOTES": "no model runs anywhere else",
+}
+"""Variables of Ollama's that there is nothing to set with here, and why."""
+
 assert [row.field for row in TABLE] == [field.name for field in fields(Settings)]
 
 

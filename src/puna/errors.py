@@ -26,12 +26,21 @@
     │   ├── DigestMismatch
     │   ├── CorruptManifest
     │   ├── CorruptModel          a GGUF file that cannot be read
+    │   ├── UnknownRenderer       a model wants a renderer that puna does not have
     │   └── DiskFull
     ├── EngineError 500
     │   ├── LoadFailed
     │   ├── GenerationFailed
+    │   ├── NotFinite 400         a vector with numbers that are none
     │   ├── EngineGone
-    │   └── QuantizeFailed        500 as Ollama's, though the caller may be at fault
+    │   ├── QuantizeFailed        500 as Ollama's, though the caller may be at fault
+    │   └── ConversionFailed      a model's files cannot be made a GGUF file
+    ├── RegistryError 502         a registry, or another place models come from, did not do its part
+    │   ├── Unreachable           no answer, or none that is whole
+    │   ├── Unauthorized 401      not without credentials, or not with these
+    │   ├── RemoteNotFound 404    there is no such model, or blob, at the registry
+    │   ├── RateLimited 429       too many requests from here
+    │   └── DamagedDownload       what came is not what its digest says
     ├── InvalidSetting            a setting the server cannot start with
     └── ServerUnreachable         what the client library raises when no server answers
 
@@ -209,6 +218,14 @@ class CorruptModel(StoreError):
     """A GGUF file that is damaged or of a version puna cannot read."""
 
 
+class UnknownRenderer(StoreError):
+    """A model's config names a renderer that puna does not have."""
+
+    def __init__(self, renderer: str) -> None:
+        super().__init__(f'unknown renderer "{renderer}"')
+        self.renderer = renderer
+
+
 class DiskFull(StoreError):
     """No space is left where the store lives."""
 
@@ -225,8 +242,62 @@ class GenerationFailed(EngineError):
     """The engine refused or failed one generation but goes on living."""
 
 
+class NotFinite(EngineError):
+    """The engine made a vector in which a number is infinite or none at all."""
+
+    status = 400
+
+    def __init__(self) -> None:
+        super().__init__("embedding contains NaN or Inf values")
+
+
 class EngineGone(EngineError):
     """The engine's process died while it was in use; the text ends with its last words."""
+
+
+class RegistryError(PunaError):
+    """A registry refused, or answered what none should; ``code`` is the HTTP status it answered, 0 without one."""
+
+    status = 502
+
+    def __init__(self, text: str, *, code: int = 0) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Unreachable(RegistryError):
+    """No answer came, or broke off and could not be had in several tries."""
+
+
+class Unauthorized(RegistryError):
+    """The registry wants credentials, or others than it was given."""
+
+    status = 401
+
+
+class RemoteNotFound(RegistryError):
+    """The registry has no such model or blob."""
+
+    status = 404
+
+
+class RateLimited(RegistryError):
+    """The registry wants fewer requests; ``retry_after`` is the seconds it said to wait, None when it said none."""
+
+    status = 429
+
+    def __init__(self, text: str, *, retry_after: float | None = None) -> None:
+        super().__init__(text, code=429)
+        self.retry_after = retry_after
+
+
+class DamagedDownload(RegistryError):
+    """What was downloaded, twice, is not what its digest says; nothing of it was kept."""
+
+    def __init__(self, expected: str, actual: str) -> None:
+        super().__init__(f"digest mismatch, file must be downloaded again: want {expected}, got {actual}")
+        self.expected = expected
+        self.actual = actual
 
 
 class InvalidSetting(PunaError):
@@ -235,6 +306,10 @@ class InvalidSetting(PunaError):
 
 class QuantizeFailed(EngineError):
     """A model cannot be quantized to the type that was asked for."""
+
+
+class ConversionFailed(EngineError):
+    """The files of a model cannot be made a GGUF file; the text says why."""
 
 
 class ServerUnreachable(PunaError):

@@ -18,11 +18,15 @@ DoneReason = Literal["stop", "length", "load", "unload"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of the answer as the engine streams it; ``thinking`` is filled only for a ``Conversation``."""
+    """A piece of the answer as the engine streams it.
+
+    ``thinking`` and ``call``, a complete tool call, are filled only for a ``Conversation``, whose reader is the engine.
+    """
 
     text: str = ""
     thinking: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
+    call: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,10 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
-    """A complete tool call."""
+    """A complete tool call. ``at_end`` says that it was certain only when the text had ended."""
 
     call: ToolCall
+    at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

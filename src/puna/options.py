@@ -21,12 +21,13 @@ log = logging.getLogger(__name__)
 class Options:
     """One complete set of options. The first group decides how a model is loaded, the second how text is sampled.
 
-    ``num_ctx`` 0 means the server's default; ``num_thread`` 0 means one per physical core; ``num_gpu`` -1 means as
-    many layers as fit; ``seed`` -1 means a random one; ``num_predict`` -1 means until the model stops.
+    ``num_ctx`` 0 means the server's default and ``num_batch`` 0 what suits the model; ``num_thread`` 0 means one per
+    physical core; ``num_gpu`` -1 means as many layers as fit; ``seed`` -1 means a random one; ``num_predict`` -1 means
+    until the model stops.
     """
 
     num_ctx: int = 0
-    num_batch: int = 512
+    num_batch: int = 0
     num_gpu: int = -1
     main_gpu: int | None = None
     use_mmap: bool | None = None

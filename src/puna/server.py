@@ -23,6 +23,8 @@ from puna.http.dialects import Services
 from puna.scheduler.machine import available_memory
 from puna.scheduler.pool import Pool
 from puna.service.chat import ChatService
+from puna.service.embedding import EmbedService
+from puna.service.leasing import Leasing
 from puna.service.library import Library
 from puna.store.models import Store
 
@@ -50,17 +52,17 @@ def compose(settings: Settings) -> Server:
     """
     store = Store(settings.models, prune=not settings.no_prune, go_template=settings.go_template)
     store.repair()
-    engine = LlamaCpp(binary=settings.llama_server)
+    engine = LlamaCpp(binary=settings.llama_server, load_timeout=settings.load_timeout)
     pool = Pool(
         engine,
         max_loaded=settings.max_loaded_models,
         max_queue=settings.max_queue,
         default_keep_alive=settings.keep_alive,
-        load_timeout=settings.load_timeout,
         free_memory=available_memory,
     )
-    chat = ChatService(store, pool, settings)
-    return Server(settings, Services(chat=chat, library=Library(store)), pool)
+    leasing = Leasing(store, pool, settings)
+    services = Services(ChatService(leasing), EmbedService(leasing), Library(store))
+    return Server(settings, services, pool)
 
 
 def serve(settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -108,6 +109,33 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Make a vector of each of ``inputs``; without any, only load the model.
+
+    ``model``, ``options`` and ``keep_alive`` as in ``Inference``. ``truncate`` cuts inputs that are longer than the
+    context, which else are an error. ``dimensions`` is the most numbers a vector may have (0: all). ``normalize`` gives
+    every vector the length one; without it they are what the model's makers meant.
+    """
+
+    model: str
+    inputs: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    keep_alive: float | None = None
+    truncate: bool = True
+    dimensions: int = 0
+    normalize: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """A vector of 32-bit floats for each input, in their order."""
+
+    vectors: tuple[array[float], ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, slots=True)
 class TokenLogprob:
     """A token, its natural-log probability, its UTF-8 bytes, and the likeliest alternatives, likeliest first."""
 
@@ -119,9 +147,15 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as the model reads it. Special tokens in the text count as special tokens."""
+    """A prompt as the model reads it. Special tokens in the text count as special tokens.
+
+    ``images`` are pictures or sound; the n-th stands where the text says ``[img-n]``. ``preserved_tokens`` are special
+    tokens that the answer's text must show, which the engine else leaves out.
+    """
 
     text: str
+    images: tuple[bytes, ...] = ()
+    preserved_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +247,10 @@ class RunningModel:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """Make a model from another (``source``) or from uploaded files (path -> digest). None means "not said"."""
+    """Make a model from another (``source``) or from uploaded files (path -> digest). None means "not said".
+
+    ``modelfile`` is the text of a Modelfile and ``path`` the path of one on the server, as older clients send them.
+    """
 
     model: str
     source: str = ""
@@ -228,3 +265,5 @@ class CreateRequest:
     parser: str = ""
     requires: str = ""
     quantize: str = ""
+    modelfile: str = ""
+    path: str = ""

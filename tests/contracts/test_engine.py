@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from math import hypot
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from puna.engine.llamacpp import LlamaCpp, LlamaCppModel
 from puna.errors import ContextTooLong, EngineGone, GenerationFailed, InvalidRequest, LoadFailed
 from puna.events import Piece, PromptProgress
 from puna.options import Options
-from puna.types import Conversation, Prompt
+from puna.types import Conversation, Prompt, ToolCall
 
 SCRIPTED = Path(__file__).parent.parent / "support" / "scripted_llama_server.py"
 OWN_BINARY = os.environ.get("PUNA_LLAMA_SERVER", "")
@@ -32,7 +34,7 @@ def sampling(max_tokens: int = 8, num_ctx: int = 512, **options: Any) -> Samplin
 
 
 def spec(model: Path) -> LoadSpec:
-    return LoadSpec(model, num_ctx=512, parallel=2, threads=2)
+    return LoadSpec(model, num_ctx=512, parallel=2, threads=2, pooling="last")
 
 
 async def gather(items: AsyncIterator[Generated]) -> tuple[str, list[PromptProgress], Stopped]:
@@ -134,6 +136,40 @@ def test_a_model_can_be_read_into_memory_instead_of_mapped(make_engine: Any) -> 
             await engine.close()
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(map(mul, one, other)) / hypot(*one) / hypot(*other)
+
+
+def test_a_model_that_writes_makes_embeddings_too(make_engine: Any) -> None:
+    """Each text of a batch has the vector it has alone, in the order they were given; so have its tokens."""
+
+    async def scene(model: LlamaCppModel) -> None:
+        texts = ["A cat sat on the mat.", "Rain", "Il pleut à Orléans, 東京 😀"]
+        tokens = await model.tokenize(texts[0], framed=True)
+        together = await model.embed([*texts, tokens])
+        alone = [await model.embed([text]) for text in texts]
+        assert together.prompt_tokens == sum(one.prompt_tokens for one in alone) + len(tokens)
+        for text, other in zip(together.vectors, [*alone, alone[0]], strict=True):
+            assert len(text) == len(alone[0].vectors[0])
+            assert cosine(text, other.vectors[0]) > 0.995
+        assert cosine(together.vectors[0], together.vectors[1]) < 0.995
+        assert (await gather(model.generate(Prompt("say:a say:b"), sampling())))[0]
+
+    play(make_engine, scene)
+
+
+def test_a_text_too_long_for_an_embedding_is_refused_with_both_numbers(make_engine: Any) -> None:
+    """As a prompt is."""
+
+    async def scene(model: LlamaCppModel) -> None:
+        with pytest.raises(ContextTooLong) as refused:
+            await model.embed(["short", "word " * 700])
+        assert refused.value.prompt_tokens >= 700
+        assert refused.value.limit == 512
+
+    play(make_engine, scene)
 
 
 def test_text_becomes_tokens_and_tokens_text(make_engine: Any) -> None:
@@ -283,6 +319,46 @@ def test_leaving_an_answer_is_told_to_the_engine(tmp_path: Path, monkeypatch: py
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
+def test_tool_calls_come_whole_and_in_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the texts they were written between; one that a limit cut comes as text, and none is lost."""
+    tool = {"type": "function", "function": {"name": "add"}}
+    words = 'say:so call:add:{"a":1} call:add:{"b":[{}]} say:and call:add:{"c":'
+
+    async def run() -> None:
+        async with scripted(tmp_path, monkeypatch) as (engine, fake):
+            model = await engine.load(spec(fake))
+            talk = Conversation([{"role": "user", "content": words}], tools=[tool])
+            items = [item async for item in model.generate(talk, sampling(max_tokens=5))]
+            assert items[1:-1] == [
+                Piece("so"),
+                Piece(call=ToolCall("add", {"a": 1}, "id0")),
+                Piece(call=ToolCall("add", {"b": [{}]}, "id1")),
+                Piece("and"),
+                Piece('{"name": "add", "arguments": {"c":'),
+            ]
+            assert isinstance(items[-1], Stopped)
+            assert items[-1].reason == "length"
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_giving_up_embeddings_is_told_to_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelling closes the connection, so that nobody computes for nobody."""
+    seen = tmp_path / "log"
+
+    async def run() -> None:
+        async with scripted(tmp_path, monkeypatch, SCRIPTED_LOG=str(seen)) as (engine, fake):
+            model = await engine.load(spec(fake))
+            asking = asyncio.create_task(model.embed(["a", "hang"]))
+            while not (seen.exists() and "hang" in seen.read_text()):
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            while "left" not in seen.read_text():
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
 def test_what_the_engine_refuses_is_the_callers_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 400 of the engine is an invalid request; an error inside a stream is a failed generation."""
 
@@ -291,6 +367,8 @@ def test_what_the_engine_refuses_is_the_callers_error(tmp_path: Path, monkeypatc
             model = await engine.load(spec(fake))
             with pytest.raises(InvalidRequest, match="refused"):
                 await gather(model.generate(Prompt("refuse"), sampling()))
+            with pytest.raises(InvalidRequest, match="refused"):
+                await model.embed(["refuse"])
             with pytest.raises(GenerationFailed, match="it failed"):
                 await gather(model.generate(Prompt("say:a fail"), sampling()))
             assert (await gather(model.generate(Prompt("say:ok"), sampling())))[0] == "ok"

@@ -49,6 +49,12 @@ def settings() -> str:
     return f"| variable | default | meaning |\n|---|---|---|\n{''.join(rows)}"
 
 
+def meaningless() -> str:
+    """The table of Ollama's variables that set nothing."""
+    rows = (f"| `{name}` | {why} |\n" for name, why in config.MEANINGLESS.items())
+    return f"| variable | why |\n|---|---|\n{''.join(rows)}"
+
+
 def _block(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```\n"
 
@@ -57,6 +63,7 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("cli.md", "commands", commands),
     ("cli.md", "chat commands", chat_commands),
     ("settings.md", "settings", settings),
+    ("settings.md", "settings without meaning", meaningless),
 )
 
 

@@ -23,6 +23,7 @@ TIMES = {"created_at", "modified_at", "expires_at"}
 NUMBERS = {"total_duration", "load_duration", "prompt_eval_duration", "eval_duration", "eval_count", "size", "logprob"}
 WRITTEN = {"response", "message.content", "logprobs.token", "top_logprobs.token"}
 TOKENS = {"context", "bytes"}
+VECTORS = {"embedding", "embeddings"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 STATUS = re.compile(r"^`(\d{3}) [A-Z]", re.MULTILINE)
 
@@ -133,6 +134,8 @@ def same(shown: Any, got: Any, place: str = "") -> list[str]:
             return same_items(shown, got, place) if isinstance(got, list) else [f"{place}: {got} is not a list"]
         case str() if isinstance(got, str):
             return [] if steady(shown) == steady(got) else [f"{place}: {got!r} instead of {shown!r}"]
+        case float() if key in VECTORS:
+            return [] if isinstance(got, float) else [f"{place}: {got!r} is not a number like {shown}"]
     return [] if (type(shown), shown) == (type(got), got) else [f"{place}: {got!r} instead of {shown!r}"]
 
 
@@ -209,7 +212,7 @@ def test_every_reply_on_the_page_is_the_one_that_comes(
 
 def test_every_route_is_on_the_page(exchanges: list[Exchange], pages: dict[str, str]) -> None:
     """Whatever the server answers is documented by name, and tried (HEAD only where there is nothing else)."""
-    services = Services(chat=cast(Any, None), library=cast(Any, None))
+    services = Services(chat=cast(Any, None), embedding=cast(Any, None), library=cast(Any, None))
     tried = [(asked.method, asked.path) for asked in exchanges]
     for route in ollama.routes(services):
         pattern = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.path)))
@@ -230,6 +233,8 @@ def test_every_route_is_on_the_page(exchanges: list[Exchange], pages: dict[str, 
         ({"response": '{"a": 1}'}, {"response": '{"b": 1}'}),
         ({"message": {"content": "x"}}, {"message": {"content": None}}),
         ({"context": [1, "..."]}, {"context": ["a"]}),
+        ({"embeddings": [[0.5, 0.5]]}, {"embeddings": [[0.5]]}),
+        ({"embedding": [0.5, "..."]}, {"embedding": ["a", 0.5]}),
         ([{"name": "a"}, "..."], [{"name": "a"}]),
         ([1], [1, 2]),
         ({"a": 1, "...": "..."}, {"b": 2}),
@@ -249,6 +254,7 @@ def test_a_wrong_reply_is_found(shown: Any, got: Any) -> None:
         ),
         ({"response": '{"a": 1}'}, {"response": '{"a": 2}'}),
         ({"context": [1, "..."]}, {"context": [4, 5, 6]}),
+        ({"embeddings": [[0.5, "..."]]}, {"embeddings": [[0.25, 0.25]]}),
         ([{"name": "a"}, "..."], [{"name": "a"}, {"name": "b"}]),
         ({"a": 1, "...": "..."}, {"z": 0, "a": 1, "b": 2}),
         ("FROM /home/me/blobs/sha256-" + "0" * 64, "FROM /tmp/x/blobs/sha256-" + "1" * 64),

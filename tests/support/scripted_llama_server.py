@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 """A stand-in for llama-server that does what the prompt says, for everything around the engine.
 
-The prompt's words are commands: ``say:WORD`` streams WORD, ``die`` ends the process, ``hang`` waits until the client
-leaves (and then writes ``left`` into the file named by SCRIPTED_LOG), ``refuse`` answers 400, ``overflow`` answers that
-the prompt is too long, ``fail`` streams an error. ``slow-start`` in SCRIPTED_MODE makes it refuse to be healthy until
-the file SCRIPTED_GATE exists; ``never-start`` makes it exit with a message.
+The prompt's words are commands: ``say:WORD`` streams WORD, ``call:NAME:JSON`` a tool call in two pieces, ``die`` ends
+the process, ``hang`` waits until the client leaves (and then writes ``left`` into the file named by SCRIPTED_LOG),
+``refuse`` answers 400, ``overflow`` answers that the prompt is too long, ``fail`` streams an error. ``slow-start`` in
+SCRIPTED_MODE makes it refuse to be healthy until the file SCRIPTED_GATE exists; ``never-start`` makes it exit with a
+message.
+
+A word ``answer:BASE64`` anywhere in the prompt is the whole answer instead, said in pieces of three characters; the
+last one counts, as the newest message is at the end.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
+import re
 import signal
 import socketserver
 import sys
@@ -22,12 +28,18 @@ from typing import Any
 HOST = sys.argv[sys.argv.index("--host") + 1]
 CONTEXT = int(sys.argv[sys.argv.index("--ctx-size") + 1]) // int(sys.argv[sys.argv.index("--parallel") + 1])
 MODE = os.environ.get("SCRIPTED_MODE", "")
+ANSWER = re.compile(r"answer:([A-Za-z0-9+/]+=*)")
 
 
 def note(text: str) -> None:
     if log := os.environ.get("SCRIPTED_LOG"):
         with Path(log).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def pieces(encoded: str) -> list[str]:
+    text = base64.b64decode(encoded).decode()
+    return [text[at : at + 3] for at in range(0, len(text), 3)]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,6 +79,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"tokens": list(range(len(body["content"].split())))})
         elif self.path == "/detokenize":
             self.reply({"content": " ".join(f"token{one}" for one in body["tokens"])})
+        elif self.path == "/v1/embeddings":
+            self.embed(body["input"])
         elif self.path == "/apply-template":
             self.reply({"prompt": " ".join(one["content"] for one in body["messages"])})
         else:
@@ -74,22 +88,46 @@ class Handler(BaseHTTPRequestHandler):
             text = " ".join(one["content"] for one in body["messages"]) if chat else body["prompt"]
             self.answer(text.split(), body, chat=chat)
 
-    def answer(self, words: list[str], body: dict[str, Any], *, chat: bool) -> None:
+    def refusal(self, words: list[str]) -> dict[str, Any] | None:
         if "refuse" in words:
-            self.reply({"error": {"code": 400, "message": "refused", "type": "invalid_request_error"}}, 400)
-            return
+            return {"code": 400, "message": "refused", "type": "invalid_request_error"}
         if "overflow" in words or len(words) >= CONTEXT:
             error = {"code": 400, "message": "too long", "type": "exceed_context_size_error"}
-            self.reply({"error": error | {"n_prompt_tokens": len(words), "n_ctx": CONTEXT}}, 400)
+            return error | {"n_prompt_tokens": len(words), "n_ctx": CONTEXT}
+        return None
+
+    def embed(self, inputs: list[str | list[int]]) -> None:
+        """A vector tells the number of tokens."""
+        data = []
+        for index, one in enumerate(inputs):
+            words = one.split() if isinstance(one, str) else [f"token{token}" for token in one]
+            if refusal := self.refusal(words):
+                self.reply({"error": refusal}, 400)
+                return
+            if "hang" in words:
+                with contextlib.suppress(ConnectionResetError):
+                    self.connection.recv(1)
+                note("left")
+                return
+            data.append({"index": index, "embedding": [float(len(words)), 1.0]})
+        tokens = int(sum(one["embedding"][0] for one in data))
+        self.reply({"data": data[::-1], "usage": {"prompt_tokens": tokens}})
+
+    def answer(self, words: list[str], body: dict[str, Any], *, chat: bool) -> None:
+        if refusal := self.refusal(words):
+            self.reply({"error": refusal}, 400)
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        progress = {"total": len(words), "cache": 0, "processed": 0}
+        total = len(words)
+        progress = {"total": total, "cache": 0, "processed": 0}
         self.event({"choices": [], "prompt_progress": progress} if chat else {"prompt_progress": progress})
-        said = 0
+        said = calls = 0
         limit = body["max_tokens"] if chat else body["n_predict"]
+        if written := ANSWER.findall(" ".join(words)):
+            words = [f"say:{piece}" for piece in pieces(written[-1])]
         for word in words:
             if word == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -105,16 +143,27 @@ class Handler(BaseHTTPRequestHandler):
                 content = word[4:]
                 delta = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]}
                 self.event(delta if chat else {"content": content, "stop": False})
-        timings = {"cache_n": 1, "prompt_n": len(words), "prompt_ms": 5.0, "predicted_n": said, "predicted_ms": 7.0}
+            elif word.startswith("call:") and said < limit:
+                said += 1
+                self.tool_call(calls, *word.split(":", 2)[1:])
+                calls += 1
+        timings = {"cache_n": 1, "prompt_n": total, "prompt_ms": 5.0, "predicted_n": said, "predicted_ms": 7.0}
         limited = said == limit
         if chat:
-            finish = "length" if limited else "stop"
+            finish = "length" if limited else "tool_calls" if calls else "stop"
             self.event({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}], "timings": timings})
             self.chunk(b"data: [DONE]\n\n")
         else:
             stop_type = "limit" if limited else "eos"
             self.event({"content": "", "stop": True, "stop_type": stop_type, "timings": timings})
         self.chunk(b"")
+
+    def tool_call(self, index: int, name: str, arguments: str) -> None:
+        half = len(arguments) // 2
+        first = {"id": f"id{index}", "type": "function", "function": {"name": name, "arguments": arguments[:half]}}
+        for part in (first, {"function": {"arguments": arguments[half:]}}):
+            delta = {"tool_calls": [{"index": index, **part}]}
+            self.event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

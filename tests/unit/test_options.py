@@ -55,7 +55,7 @@ def test_the_defaults_are_ollamas() -> None:
     """Whoever sets nothing gets what the contract says."""
     expected = {
         "num_ctx": 0,
-        "num_batch": 512,
+        "num_batch": 0,
         "num_gpu": -1,
         "main_gpu": None,
         "use_mmap": None,

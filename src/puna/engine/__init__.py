@@ -6,6 +6,7 @@ must pass, the scripted stand-in included.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from puna.events import Piece, PromptProgress
 from puna.options import Options
 from puna.types import Conversation, Format, Prompt, Usage
 
+Pooling = Literal["own", "mean", "last"]
+"""How the vectors of a text's tokens become one: as the model's file says, their mean, or the last token's."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
@@ -22,6 +26,8 @@ class LoadSpec:
 
     ``num_ctx`` is the context of one request in tokens, ``parallel`` how many requests may run at once, ``threads`` the
     CPU threads of a computation, ``batch`` the prompt tokens processed between two looks at the outside world.
+    ``pooling`` says that the model is also to make embeddings, and how. ``prompt_cache`` is the most bytes of earlier
+    prompts that are kept beside the contexts, so that they need not be read again.
     """
 
     model: Path
@@ -36,6 +42,8 @@ class LoadSpec:
     mmap: bool | None = None
     flash_attention: bool | None = None
     kv_cache_type: str = ""
+    pooling: Pooling | None = None
+    prompt_cache: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,14 @@ class Stopped:
 Generated = Piece | PromptProgress | Stopped
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The vectors of several inputs in their order, as the model made them, and the tokens all inputs had."""
+
+    vectors: tuple[array[float], ...]
+    prompt_tokens: int
+
+
 class Loaded(Protocol):
     """A model in memory. Calls may overlap; closing a generation's iterator cancels it and frees its place."""
 
@@ -76,7 +92,12 @@ class Loaded(Protocol):
 
     @property
     def memory(self) -> int:
-        """Bytes of memory it held when loading ended."""
+        """Bytes of memory it holds now; its files where the system does not tell."""
+        ...
+
+    @property
+    def mapped(self) -> int:
+        """How many of them are mapped files: the system gives such memory away when it is needed, and calls it free."""
         ...
 
     def generate(self, prompt: Prompt | Conversation, sampling: Sampling) -> AsyncGenerator[Generated, None]:
@@ -90,11 +111,21 @@ class Loaded(Protocol):
         ...
 
     async def render(self, conversation: Conversation) -> str:
-        """The prompt the model's own template makes of ``conversation``."""
+        """The prompt the model's own template makes of ``conversation``, with ``[img-N]`` for each image."""
         ...
 
-    async def tokenize(self, text: str) -> list[int]:
-        """The tokens of ``text``, none added, special tokens recognised."""
+    async def embed(self, inputs: Sequence[str | Sequence[int]]) -> Embedded:
+        """The vectors of ``inputs``, each a text or all of its tokens and at least one. Cancelling the call stops it.
+
+        Raises:
+            ContextTooLong: an input has more tokens than the context holds.
+            InvalidRequest, GenerationFailed: the engine refused or failed this request.
+            EngineGone: the engine died.
+        """
+        ...
+
+    async def tokenize(self, text: str, *, framed: bool = False) -> list[int]:
+        """The tokens of ``text``, special tokens recognised; ``framed`` adds those that a text begins and ends with."""
         ...
 
     async def detokenize(self, tokens: Sequence[int]) -> str:
@@ -117,7 +148,8 @@ class Engine(Protocol):
         """Load a model; cancelling the call stops the load and leaves nothing behind.
 
         Raises:
-            LoadFailed: it could not be loaded; the text says why.
+            InsufficientMemory: it ran out of memory.
+            LoadFailed: it could not be loaded, or got no further for too long; the text says why.
         """
         ...
 

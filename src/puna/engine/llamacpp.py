@@ -11,14 +11,16 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from puna.engine import Generated, LoadSpec, Sampling, openmp, protocol
+from puna import media
+from puna.durations import FOREVER
+from puna.engine import Embedded, Generated, LoadSpec, Sampling, embedding, loading, openmp, protocol
 from puna.engine.connection import ConnectionLost, Connections
 from puna.engine.process import EngineProcess
 from puna.errors import ContextTooLong, EngineGone, GenerationFailed, LoadFailed
@@ -38,15 +40,20 @@ class LlamaCpp:
     """Loads models into llama.cpp processes.
 
     ``binary`` is the llama-server to use ("": the runner); ``environ`` is the environment of the processes (None: this
-    process's, for the runner with an OpenMP runtime that shares the cores).
+    process's, for the runner with an OpenMP runtime that shares the cores). A load that shows no sign of progress for
+    ``load_timeout`` seconds is given up.
     """
 
-    def __init__(self, *, binary: str = "", environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, binary: str = "", environ: Mapping[str, str] | None = None, load_timeout: float = FOREVER
+    ) -> None:
         self._binary = binary
+        self._load_timeout = load_timeout
         if environ is None:
             # An operator's binary is built against libraries of its own.
             environ = os.environ if binary else openmp.environment(os.environ)
-        self._environ = dict(environ)
+        # A debugger's backtrace would push the reason of an abort out of the engine's last words.
+        self._environ = {"GGML_NO_BACKTRACE": "1", **environ}
         self._folder: Path | None = None
         self._numbers = count(1)
         self._loaded: set[LlamaCppModel] = set()
@@ -59,7 +66,8 @@ class LlamaCpp:
         connections = Connections(socket)
         try:
             waiting = _read_byte(ready_fd) if ready_fd is not None else _answers(connections)
-            await _first(waiting, process, name)
+            await loading.wait(waiting, process, name, self._load_timeout)
+            media_marker = await _media_marker(connections, name) if spec.projector else ""
         except BaseException:
             process.kill()
             connections.close()
@@ -69,7 +77,7 @@ class LlamaCpp:
         finally:
             if ready_fd is not None:
                 os.close(ready_fd)
-        model = LlamaCppModel(spec, process, connections, on_close=self._forget)
+        model = LlamaCppModel(spec, process, connections, media_marker=media_marker, on_close=self._forget)
         self._loaded.add(model)
         return model
 
@@ -97,10 +105,10 @@ class LlamaCpp:
         if self._binary:
             arguments = ["--exec", self._binary, *flags]
             return await EngineProcess.start(arguments, name=name, environ=self._environ), None
-        per_slot = ["--kv-unified", "--kv-unified-per-slot", str(spec.num_ctx)]
+        own = ["--kv-unified", "--kv-unified-per-slot", str(spec.num_ctx), "--cache-ram", str(spec.prompt_cache >> 20)]
         ready, tell = os.pipe()
         try:
-            arguments = ["--ready-fd", str(tell), *flags, *per_slot]
+            arguments = ["--ready-fd", str(tell), *flags, *own]
             process = await EngineProcess.start(arguments, name=name, environ=self._environ, pass_fds=[tell])
         except BaseException:
             os.close(ready)
@@ -135,6 +143,8 @@ def _flags(spec: LoadSpec, socket: Path) -> list[str]:
         flags += ["--lora", str(adapter)]
     if spec.projector is not None:
         flags += ["--mmproj", str(spec.projector)]
+    if spec.pooling is not None:
+        flags += ["--embeddings", *(["--pooling", spec.pooling] if spec.pooling != "own" else [])]
     return flags
 
 
@@ -164,18 +174,12 @@ async def _answers(connections: Connections) -> None:
         pause = min(pause * 2, _LAST_LOOK)
 
 
-async def _first(waiting: Awaitable[None], process: EngineProcess, name: str) -> None:
-    """Wait for readiness or death, whichever comes first."""
-    ready = asyncio.ensure_future(waiting)
+async def _media_marker(connections: Connections, name: str) -> str:
+    """What stands for a picture in a prompt."""
     try:
-        await asyncio.wait({ready, process.gone}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            ready.result()
-            return
-        raise LoadFailed(f"failed to load model {name}: the engine ended with {process.gone.result()}")
-    finally:
-        ready.cancel()
-        await asyncio.gather(ready, return_exceptions=True)
+        return protocol.media_marker(*await connections.get("/props"))
+    except (OSError, ConnectionLost) as error:
+        raise LoadFailed(f"failed to load model {name}: the engine went away once it had loaded it") from error
 
 
 class LlamaCppModel:
@@ -187,13 +191,14 @@ class LlamaCppModel:
         process: EngineProcess,
         connections: Connections,
         *,
+        media_marker: str = "",
         on_close: Callable[[LlamaCppModel], None],
     ) -> None:
         self._spec = spec
         self._process = process
         self.connections = connections
+        self._media_marker = media_marker
         self._on_close = on_close
-        self._memory = process.resident_bytes() or spec.model.stat().st_size
         self._closed = False
 
     @property
@@ -203,8 +208,13 @@ class LlamaCppModel:
 
     @property
     def memory(self) -> int:
-        """Bytes the process held when loading had ended."""
-        return self._memory
+        """Bytes the process holds, its mapped weights among them."""
+        return self._process.resident_bytes() or self._spec.model.stat().st_size
+
+    @property
+    def mapped(self) -> int:
+        """How many of them the system would give away."""
+        return self._process.mapped_bytes() if self._process.resident_bytes() else self.memory
 
     @property
     def pid(self) -> int:
@@ -213,7 +223,7 @@ class LlamaCppModel:
 
     async def generate(self, prompt: Prompt | Conversation, sampling: Sampling) -> AsyncGenerator[Generated, None]:
         """Answer ``prompt`` as the contract says."""
-        path, body = protocol.request(prompt, sampling)
+        path, body = protocol.request(prompt, sampling, self._media_marker)
         decoder = protocol.Decoder(sampling)
         try:
             async with self.connections.stream(path, body) as reply:
@@ -230,15 +240,27 @@ class LlamaCppModel:
             raise await self._gone()
 
     async def render(self, conversation: Conversation) -> str:
-        """The prompt the model's own template makes of ``conversation``."""
+        """The prompt the model's own template makes of ``conversation``, with ``[img-N]`` for each image."""
         body: dict[str, Any] = {"messages": conversation.messages, "tools": conversation.tools}
         if conversation.template_kwargs:
             body["chat_template_kwargs"] = conversation.template_kwargs
-        return str((await self._ask("/apply-template", body))["prompt"])
+        text = str((await self._ask("/apply-template", body, self._media_marker))["prompt"])
+        return media.numbered(text, self._media_marker) if self._media_marker and self._media_marker in text else text
 
-    async def tokenize(self, text: str) -> list[int]:
-        """The tokens of ``text``."""
-        return list((await self._ask("/tokenize", {"content": text, "add_special": False}))["tokens"])
+    async def embed(self, inputs: Sequence[str | Sequence[int]]) -> Embedded:
+        """The vectors of ``inputs`` as the contract says, by one request."""
+        path, body = embedding.request(inputs)
+        try:
+            status, reply = await self.connections.post(path, body)
+        except (ConnectionLost, OSError) as error:
+            raise await self._gone() from error
+        if status != 200:
+            raise protocol.failure(status, reply)
+        return embedding.decode(reply, len(inputs))
+
+    async def tokenize(self, text: str, *, framed: bool = False) -> list[int]:
+        """The tokens of ``text`` as the contract says."""
+        return list((await self._ask("/tokenize", {"content": text, "add_special": framed}))["tokens"])
 
     async def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of ``tokens``."""
@@ -256,9 +278,9 @@ class LlamaCppModel:
         await self._process.stop()
         self._on_close(self)
 
-    async def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, path: str, body: dict[str, Any], media_marker: str = "") -> dict[str, Any]:
         try:
-            status, reply = await self.connections.post(path, protocol.encode(body))
+            status, reply = await self.connections.post(path, protocol.encode(body, media_marker))
         except (ConnectionLost, OSError) as error:
             raise await self._gone() from error
         if status != 200:

@@ -24,6 +24,7 @@ class EngineProcess:
         self._process = process
         self._name = name
         self._lines: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._logged = 0
         self._closing = False
         self.gone: asyncio.Task[str] = asyncio.create_task(self._watch(), name=f"watch {name}")
 
@@ -57,17 +58,26 @@ class EngineProcess:
         return self._process.pid
 
     @property
+    def exit_code(self) -> int | None:
+        """How it ended, the negative of a signal's number where one ended it; None while it runs."""
+        return self._process.returncode
+
+    @property
     def last_words(self) -> str:
         """What it logged last."""
         return "\n".join(self._lines)
 
     def resident_bytes(self) -> int:
         """Memory it holds now, in bytes; 0 where the system does not say."""
-        try:
-            resident_pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            return 0
-        return resident_pages * os.sysconf("SC_PAGE_SIZE")
+        return self._pages(1) * os.sysconf("SC_PAGE_SIZE")
+
+    def mapped_bytes(self) -> int:
+        """How many of them are mapped files or shared; 0 where the system does not say."""
+        return self._pages(2) * os.sysconf("SC_PAGE_SIZE")
+
+    def trace(self) -> tuple[object, ...]:
+        """What it has logged, read and taken of memory: it differs from what it was as long as a load gets on."""
+        return (self._logged, self._proc("statm"), self._proc("io"))
 
     async def stop(self) -> None:
         """End it: politely, then by force after five seconds. Returns when it has ended."""
@@ -84,6 +94,18 @@ class EngineProcess:
         self._closing = True
         self._signal(signal.SIGKILL)
 
+    def _pages(self, field: int) -> int:
+        try:
+            return int(self._proc("statm").split()[field])
+        except (IndexError, ValueError):
+            return 0
+
+    def _proc(self, name: str) -> str:
+        try:
+            return Path(f"/proc/{self.pid}/{name}").read_text()
+        except OSError:
+            return ""
+
     def _signal(self, number: signal.Signals) -> None:
         """Signal the child and whatever it started: an operator's binary may be a script around the engine."""
         if not self.gone.done():
@@ -97,6 +119,7 @@ class EngineProcess:
         while line := await self._line(self._process.stderr):
             text = line.decode("utf-8", "replace").rstrip()
             self._lines.append(text)
+            self._logged += 1
             log.debug("%s: %s", self._name, text)
         code = await self._process.wait()
         if not self._closing:

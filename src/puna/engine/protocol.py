@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from puna import media
 from puna.engine import Generated, Sampling, Stopped
+from puna.engine.calls import CallDelta, Calls
 from puna.engine.schema import ANY_OBJECT, ANY_OBJECT_GRAMMAR, enforceable
 from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
 from puna.events import Piece, PromptProgress
@@ -53,6 +55,7 @@ class _Logprobs(msgspec.Struct):
 class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
+    tool_calls: list[CallDelta] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -78,18 +81,27 @@ class _Failure(msgspec.Struct):
     error: _Error
 
 
+class _Props(msgspec.Struct):
+    media_marker: str = ""
+
+
+_DEFAULT_MEDIA_MARKER = "<__media__>"
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_failure = msgspec.json.Decoder(_Failure).decode
+_decode_props = msgspec.json.Decoder(_Props).decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 """What msgspec raises on bytes that are not the JSON they should be, or not UTF-8."""
 
 
-def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, bytes]:
-    """The path and body that ask for a streamed answer to ``prompt``."""
+def request(prompt: Prompt | Conversation, sampling: Sampling, media_marker: str = "") -> tuple[str, bytes]:
+    """The path and body that ask for a streamed answer to ``prompt``.
+
+    ``media_marker`` is the text in whose place the engine puts a picture or sound, "" if the model takes none.
+    """
     if isinstance(prompt, Prompt):
         body = _common(sampling) | {
-            "prompt": prompt.text,
+            "prompt": _multimodal(prompt, media_marker or _DEFAULT_MEDIA_MARKER) if prompt.images else prompt.text,
             "n_predict": sampling.max_tokens,
             # Without this the last event repeats the whole prompt and every setting.
             "response_fields": ["content", "stop", "stop_type", "timings"],
@@ -107,7 +119,8 @@ def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, byt
         "reasoning_format": "auto",
     }
     if prompt.tools:
-        body["tools"] = prompt.tools
+        # Templates differ in whether several calls at once are their default.
+        body |= {"tools": prompt.tools, "parallel_tool_calls": True}
     if prompt.template_kwargs:
         body["chat_template_kwargs"] = prompt.template_kwargs
     if sampling.format == "json":
@@ -118,8 +131,10 @@ def request(prompt: Prompt | Conversation, sampling: Sampling) -> tuple[str, byt
             "json_schema": {"name": "schema", "schema": enforceable(sampling.format)},
         }
     if sampling.top_logprobs is not None:
-        body |= {"logprobs": True, "top_logprobs": max(sampling.top_logprobs, 1)}
-    return "/v1/chat/completions", _encode(body)
+        alternatives = max(sampling.top_logprobs, 1)
+        # The chat route refuses to stream ``logprobs`` together with tools, but not the engine's own word for them.
+        body |= {"n_probs": alternatives} if prompt.tools else {"logprobs": True, "top_logprobs": alternatives}
+    return "/v1/chat/completions", encode(body, media_marker)
 
 
 def _common(sampling: Sampling) -> dict[str, Any]:
@@ -143,9 +158,43 @@ def _common(sampling: Sampling) -> dict[str, Any]:
     }
 
 
-def encode(body: Mapping[str, Any]) -> bytes:
-    """A request body as JSON."""
-    return _encode(body)
+def _multimodal(prompt: Prompt, media_marker: str) -> dict[str, Any] | str:
+    """The prompt with the images whose markers stand in its text, in their order."""
+    text: list[str] = []
+    images: list[bytes] = []
+    for part in media.parts(prompt.text):
+        if isinstance(part, str):
+            text.append(part.replace(media_marker, _broken(media_marker)))
+        elif part < len(prompt.images):
+            text.append(media_marker)
+            images.append(prompt.images[part])
+        else:
+            text.append(media.marker(part))
+    return {"prompt_string": "".join(text), "multimodal_data": images} if images else "".join(text)
+
+
+def _broken(media_marker: str) -> str:
+    """``media_marker`` as the engine does not know it: in a caller's text it would ask for an image too many."""
+    return f"{media_marker[0]}\u200b{media_marker[1:]}"
+
+
+def encode(body: Mapping[str, Any], media_marker: str = "") -> bytes:
+    """A request body as JSON, in which ``media_marker`` is nothing but text."""
+    encoded = _encode(body)
+    return encoded.replace(media_marker.encode(), _broken(media_marker).encode()) if media_marker else encoded
+
+
+def media_marker(status: int, body: bytes) -> str:
+    """The text in whose place the engine puts a picture or sound, by its reply to ``/props``.
+
+    Today's llama.cpp makes up another one at every start, so that no caller can write it; an older one has one for all.
+    """
+    if status != 200:
+        return _DEFAULT_MEDIA_MARKER
+    try:
+        return _decode_props(body).media_marker or _DEFAULT_MEDIA_MARKER
+    except UNREADABLE:
+        return _DEFAULT_MEDIA_MARKER
 
 
 def failure(status: int, body: bytes) -> PunaError:
@@ -171,6 +220,7 @@ class Decoder:
         self._silent = sampling.max_tokens == 0
         self._alternatives = sampling.top_logprobs or 0
         self._finish = ""
+        self._calls = Calls()
 
     def feed(self, data: bytes) -> Iterator[Generated]:
         """The items that one event's data holds.
@@ -201,13 +251,22 @@ class Decoder:
 
     def _chat(self, event: _Event) -> Iterator[Generated]:
         for choice in event.choices or ():
-            text, thinking = choice.delta.content or "", choice.delta.reasoning_content or ""
-            logprobs = self._logprobs(choice.logprobs.content if choice.logprobs else None)
-            if (text or thinking or logprobs) and not self._silent:
-                yield Piece(text, thinking, logprobs)
+            if not self._silent:
+                yield from self._said(choice)
             self._finish = choice.finish_reason or self._finish
         if self._finish and not self.stopped:
+            yield from self._calls.close(cut=self._finish == "length")
             yield self._stop(self._finish == "length", event.timings)
+
+    def _said(self, choice: _Choice) -> Iterator[Piece]:
+        text, thinking = choice.delta.content or "", choice.delta.reasoning_content or ""
+        logprobs = self._logprobs(choice.logprobs.content if choice.logprobs else None)
+        if text or thinking:
+            yield from self._calls.close()
+        if text or thinking or logprobs:
+            yield Piece(text, thinking, logprobs)
+        for delta in choice.delta.tool_calls or ():
+            yield from self._calls.feed(delta)
 
     def _stop(self, limit: bool, timings: _Timings | None) -> Stopped:
         self.stopped = True

@@ -25,6 +25,9 @@ _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 """GGML's numbers of the types a KV cache may have."""
 
+_POOLINGS = {"mean": 1, "last": 3}
+"""llama.cpp's numbers of the ways to make one vector of many."""
+
 
 def die_with_parent(parent: int) -> None:
     """Ask the kernel to kill this process when its parent ends; exit at once if the parent is gone already."""
@@ -60,8 +63,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--cache-type-v", choices=_CACHE_TYPES)
     parser.add_argument("--lora", action="append", default=[])
     parser.add_argument("--mmproj")
+    parser.add_argument("--cache-ram", type=int, help="MiB of earlier prompts to keep")
+    parser.add_argument("--pooling", choices=_POOLINGS)
     parser.add_argument("--verbosity", type=int, default=1)
-    for flag in ("--no-webui", "--context-shift", "--kv-unified", "--offline"):
+    for flag in ("--no-webui", "--context-shift", "--kv-unified", "--offline", "--embeddings"):
         parser.add_argument(flag, action="store_true")
     return parser
 
@@ -85,6 +90,8 @@ def _params(arguments: argparse.Namespace) -> Any:
     params.offline = arguments.offline
     params.verbosity = arguments.verbosity
     params.fit_params = False
+    if arguments.cache_ram is not None:
+        params.cache_ram_mib = arguments.cache_ram
     if arguments.n_gpu_layers is not None:
         params.n_gpu_layers = arguments.n_gpu_layers
     if arguments.main_gpu is not None:
@@ -96,6 +103,9 @@ def _params(arguments: argparse.Namespace) -> Any:
     for name in ("cache_type_k", "cache_type_v"):
         if chosen := getattr(arguments, name):
             setattr(params, name, xllamacpp.ggml_type(_CACHE_TYPES[chosen]))
+    params.embedding = arguments.embeddings
+    if arguments.pooling:
+        params.pooling_type = xllamacpp.llama_pooling_type(_POOLINGS[arguments.pooling])
     if arguments.mmproj:
         params.mmproj.path = arguments.mmproj
     params.lora_adapters = [_adapter(path) for path in arguments.lora]

@@ -1,58 +1,109 @@
-"""Models that bring their template in their GGUF: the engine renders and parses with it."""
+"""Models that bring their template in their GGUF: the engine renders with it, and reads the answer with it too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from puna.events import Event, Piece, Text, Thinking
-from puna.store.models import Model
-from puna.types import Conversation, Message, Think, Tool
+import msgspec
+
+from puna import media
+from puna.families import Chat
+from puna.types import Conversation, Message, Think, Tool, ToolCall
 
 
-class NativeParser:
-    """The engine has already told reasoning from answer."""
+def conversation(chat: Chat) -> Conversation:
+    """``chat`` in the form of OpenAI's chat API, which the engine's own template renders.
 
-    def feed(self, piece: Piece) -> Iterator[Event]:
-        """Pass both on, each as what it is."""
-        if piece.thinking:
-            yield Thinking(piece.thinking, piece.logprobs)
-        if piece.text or (piece.logprobs and not piece.thinking):
-            yield Text(piece.text, () if piece.thinking else piece.logprobs)
-
-    def close(self) -> Iterator[Event]:
-        """Nothing is ever held back."""
-        return iter(())
+    Some templates print the ids of tool calls, or refuse calls without: a call that has none gets one, and a tool's
+    result that does not say which call it is for belongs to the first of that tool that has no result yet.
+    """
+    return Conversation(
+        messages=list(_messages(_open_turn_joined(chat.messages))),
+        tools=[_tool(tool) for tool in chat.tools],
+        template_kwargs=_template_kwargs(chat.think),
+    )
 
 
-class Native:
-    """The family of every model that no other family claims."""
-
-    rank = 100
-    splits_thinking = True
-
-    def matches(self, model: Model) -> bool:  # noqa: ARG002 -- the contract's signature
-        """Always: this family is asked last."""
-        return True
-
-    def render(self, model: Model, messages: Sequence[Message], *, tools: Sequence[Tool], think: Think) -> Conversation:  # noqa: ARG002 -- the contract's signature
-        """Hand the messages over as they are."""
-        return Conversation(
-            messages=[_message(message) for message in messages],
-            tools=[tool.definition for tool in tools],
-            template_kwargs=_template_kwargs(think),
-        )
-
-    def parser(self, model: Model, *, tools: Sequence[Tool], think: Think) -> NativeParser:  # noqa: ARG002 -- contract
-        """A parser that only names what it is given."""
-        return NativeParser()
+def _open_turn_joined(messages: Sequence[Message]) -> Sequence[Message]:
+    """``messages`` with the assistant's at their end as one: the engine continues only one, and none that is empty."""
+    start = len(messages)
+    while start and messages[start - 1].role == "assistant":
+        start -= 1
+    said = [one for one in messages[start:] if one.content or one.thinking or one.tool_calls or one.images]
+    if len(said) < 2:
+        return [*messages[:start], *said]
+    joined = replace(
+        said[0],
+        content="\n\n".join(one.content for one in said if one.content),
+        thinking="\n\n".join(one.thinking for one in said if one.thinking),
+        images=tuple(image for one in said for image in one.images),
+        tool_calls=tuple(call for one in said for call in one.tool_calls),
+    )
+    return [*messages[:start], joined]
 
 
-def _message(message: Message) -> dict[str, Any]:
-    wire: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.thinking:
-        wire["reasoning_content"] = message.thinking
-    return wire
+def _messages(messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+    numbers = count(1)
+    waiting: list[ToolCall] = []
+    for message in messages:
+        wire: dict[str, Any] = {"role": message.role, "content": _content(message)}
+        if message.thinking:
+            wire["reasoning_content"] = message.thinking
+        if message.tool_calls:
+            # Mistral's templates take no id that has not nine letters and digits.
+            waiting = [call if call.id else replace(call, id=f"call{next(numbers):05}") for call in message.tool_calls]
+            wire["tool_calls"] = [_call(call) for call in waiting]
+        elif message.role == "tool":
+            call = _called(message, waiting)
+            if call in waiting:
+                waiting.remove(call)
+            wire |= {key: value for key, value in (("tool_call_id", call.id), ("name", call.name)) if value}
+        yield wire
+
+
+def _called(result: Message, waiting: Sequence[ToolCall]) -> ToolCall:
+    """The call that ``result`` is for, as far as it can be told."""
+    said = ToolCall(result.tool_name, {}, result.tool_call_id)
+    if said.id:
+        return next((call for call in waiting if call.id == said.id), said)
+    return next((call for call in waiting if said.name in {"", call.name}), said)
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not message.images:
+        return message.content
+    text = [{"type": "text", "text": message.content}] if message.content else []
+    return text + [_media(image) for image in message.images]
+
+
+def _media(data: bytes) -> dict[str, Any]:
+    kind, encoded = media.kind(data), base64.b64encode(data).decode()
+    if kind.startswith("audio/"):
+        # The engine takes no other names, and looks at the data itself.
+        name = "mp3" if kind == "audio/mpeg" else "wav"
+        return {"type": "input_audio", "input_audio": {"data": encoded, "format": name}}
+    return {"type": "image_url", "image_url": {"url": f"data:{kind or 'image/jpeg'};base64,{encoded}"}}
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    arguments = msgspec.json.encode(call.arguments).decode()
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    """The caller's definition, with what the engine insists on: a type, and nothing that is null."""
+    function = _without_null(tool.definition.get("function"))
+    if "parameters" in function:
+        function["parameters"] = _without_null(function["parameters"])
+    return {**tool.definition, "type": "function", "function": {**function, "name": tool.name}}
+
+
+def _without_null(value: Any) -> dict[str, Any]:
+    return {key: one for key, one in value.items() if one is not None} if isinstance(value, Mapping) else {}
 
 
 def _template_kwargs(think: Think) -> dict[str, Any]:
@@ -62,6 +113,3 @@ def _template_kwargs(think: Think) -> dict[str, Any]:
     if isinstance(think, str):
         kwargs["reasoning_effort"] = think
     return kwargs
-
-
-FAMILY = Native()

@@ -52,6 +52,11 @@ _FILE_TYPES: Mapping[int, str] = {
 # fmt: on
 
 
+_BOS_TOKENIZERS = frozenset({"llama", "bert", "t5", "gemma4"})
+_BOS_PRETOKENIZERS = frozenset({"llama3", "llama-v3", "llama-bpe", "lfm2", "gemma4"})
+"""Tokenizers that begin every prompt with a token of their own where the file does not say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gguf:
     """The header of a GGUF file. ``metadata`` has its keys and values; ``tensor_bytes`` is the size of the weights."""
@@ -97,6 +102,20 @@ class Gguf:
         """
         value = self.metadata.get("tokenizer.ggml.tokens")
         return [token for token in value.read() if isinstance(token, str)] if isinstance(value, Array) else []
+
+    def token(self, key: str) -> str:
+        """The text of the special token ``tokenizer.ggml.<key>``, such as ``eos_token_id``, "" where there is none."""
+        number, tokens = self.metadata.get(f"tokenizer.ggml.{key}"), self.tokens()
+        return tokens[number] if isinstance(number, int) and 0 <= number < len(tokens) else ""
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether llama.cpp puts a beginning-of-sequence token before every prompt."""
+        told = self.metadata.get("tokenizer.ggml.add_bos_token")
+        if isinstance(told, bool):
+            return told
+        kind, pre = self._text("tokenizer.ggml.model"), self._text("tokenizer.ggml.pre")
+        return kind in _BOS_TOKENIZERS or pre in _BOS_PRETOKENIZERS
 
     @property
     def block_count(self) -> int:

@@ -38,7 +38,9 @@ def count_cores(cpuinfo: str, allowed: set[int]) -> int:
 
 
 def available_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
-    """The bytes that can be taken without swapping, within the limits of the cgroup; caches count as free.
+    """The bytes that can be taken without swapping, within the limits of the cgroup.
+
+    File caches count as free, also those of the files that a process has mapped and uses.
 
     Where the system does not tell, the whole memory is taken as available.
     """
@@ -48,6 +50,7 @@ def available_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
     host, total = (int(meminfo[name].removesuffix("kB")) * 1024 for name in ("MemAvailable", "MemTotal"))
     rooms = [
         *(_room(path, total, "memory.current", "") for path in _files(proc, cgroups, "", "memory.max")),
+        *(_room(path, total, "memory.current", "") for path in _files(proc, cgroups, "", "memory.high")),
         *(
             _room(path, total, "memory.usage_in_bytes", "total_")
             for path in _files(proc, cgroups, "memory", "memory.limit_in_bytes")

@@ -6,7 +6,8 @@ is one model in memory, from the decision to load it until its memory is back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.engine import LoadSpec
@@ -27,19 +28,30 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """The memory a load takes, in bytes (0: not known), and the part of it that is for contexts."""
+
+    total: int
+    contexts: int = 0
+
+
+UNKNOWN = Need(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A wish for a lease.
 
-    ``need`` is the memory a load of ``spec`` takes, in bytes (0: not known); ``keep_alive`` the seconds the model stays
-    after its last lease (None: as the runner's last request said); ``exact_threads`` says that the caller chose the
-    number of threads, so that a runner with another number will not do.
+    ``need`` is the memory a load of ``spec`` takes; ``keep_alive`` the seconds the model stays after its last lease
+    (None: as the runner's last request said). ``insists`` names the fields of ``spec`` that the caller chose: in the
+    others, a runner that has something else will do.
     """
 
     number: int
     spec: LoadSpec
-    need: int = 0
+    need: Need = UNKNOWN
     keep_alive: float | None = None
-    exact_threads: bool = False
+    insists: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Key:
@@ -63,15 +75,17 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A load has ended well; the runner holds ``memory`` bytes."""
+    """A load has ended well."""
 
     runner: int
-    memory: int
 
 
 @dataclass(frozen=True, slots=True)
 class StartFailed:
-    """A load has failed and left nothing behind; ``error`` is what its requests are told."""
+    """A load has failed and left nothing behind; ``error`` is what its requests are told.
+
+    With ``InsufficientMemory`` it is tried once more, without other models in memory.
+    """
 
     runner: int
     error: Exception
@@ -110,6 +124,18 @@ class Closed:
 
 
 Event = Requested | Left | Started | StartFailed | Died | Stopped | Unload | Tick | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the machine has ``free`` now, and what each runner that is loaded holds, in bytes.
+
+    Of what a runner holds, ``mapped`` are files: the system counts them as free, though the runner needs them.
+    """
+
+    free: int
+    held: Mapping[int, int] = field(default_factory=dict)
+    mapped: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

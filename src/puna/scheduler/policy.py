@@ -17,10 +17,16 @@ each other. The rules, in this order:
    d. no place is free, but a stopping runner's place is not promised to an older head: wait for it;
    e. else make room.
 
-*Making room* stops the idle runner whose keep-alive ends first (then the least recently used); where none is idle, it
+*Making room* stops the idle runner with the shortest keep-alive (then the least recently used); where none is idle, it
 waits. A runner in use is never stopped, and younger requests for it go on using its free slots, but only until the
-head has waited ``patience`` seconds: then the least busy runner is *barred* to requests younger than that head. Those
-older are finite in number, so the runner falls idle and the head gets its place.
+head has waited ``patience`` seconds: then the runner with the shortest keep-alive (then the least busy) is *barred* to
+requests younger than that head. Those older are finite in number, so the runner falls idle and the head gets its place.
+
+*Memory suffices* by figures measured for each decision. The machine counts mapped weights as free, since they are file
+caches: those of loaded runners are taken off. Caches of files that nobody uses are free: a model whose file is cached
+fits as it did before. A load that runs out of memory all the same is tried once more, with no other model in memory.
+
+A model that is loaded again for those who wait for it keeps the keep-alive it had.
 
 Crash loops are bounded: a load that ends well grants a lease at once, so a model that always dies costs a load per
 lease, and a request that saw ``MAX_DEATHS`` deaths while it waited is told so.
@@ -29,10 +35,10 @@ lease, and a request that saw ``MAX_DEATHS`` deaths while it waited is told so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from puna.durations import FOREVER
 from puna.errors import EngineGone, InsufficientMemory, QueueFull, ShuttingDown
+from puna.scheduler.lines import Lines, Waiting
 from puna.scheduler.messages import (
     Action,
     Closed,
@@ -42,6 +48,7 @@ from puna.scheduler.messages import (
     Key,
     Left,
     Load,
+    Memory,
     Reject,
     Request,
     Requested,
@@ -53,22 +60,14 @@ from puna.scheduler.messages import (
     Unload,
     WakeAt,
 )
-from puna.scheduler.runners import Phase, Runner
+from puna.scheduler.refusal import too_little
+from puna.scheduler.runners import Phase, Runner, busy_victim, idle_victim
 
 PATIENCE = 5.0
 """Seconds the oldest request without a place lets younger ones use the places that are taken."""
 
 MAX_DEATHS = 3
 """Deaths of its model that a waiting request sees before it is given up."""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A request in line ``since`` a time, and how often its model has died meanwhile."""
-
-    request: Request
-    since: float
-    deaths: int = 0
 
 
 class State:
@@ -84,13 +83,13 @@ class State:
         self._keep_alive = keep_alive
         self._patience = patience
         self._runners: dict[int, Runner] = {}
-        self._lines: dict[Key, dict[int, _Waiting]] = {}
+        self._lines = Lines()
         self._count = 0
         self._closed = False
         self._alarm = FOREVER
 
     def __repr__(self) -> str:
-        return f"<State {' | '.join([*map(str, self._runners.values()), f'queue {self._queued}'])}>"
+        return f"<State {' | '.join([*map(str, self._runners.values()), f'queue {len(self._lines)}'])}>"
 
     @property
     def runners(self) -> tuple[Runner, ...]:
@@ -105,9 +104,9 @@ class State:
     @property
     def weighs_memory(self) -> bool:
         """Whether ``decide`` will look at the free memory now: some head would need a load."""
-        for key, line in self._lines.items():
-            runner = self._runner(key)
-            if runner is None or runner.phase is Phase.STOPPING or not runner.serves(_first(line).request):
+        for head in self._lines.heads():
+            runner = self._runner(head.request.key)
+            if runner is None or runner.phase is Phase.STOPPING or not runner.serves(head.request):
                 return True
         return False
 
@@ -121,17 +120,16 @@ class State:
                 return self._enqueue(request, now)
             case Left(number):
                 self._leave(number, now)
-            case Started(number, memory):
+            case Started(number):
                 runner = self._runners.get(number)
                 if runner and runner.phase is Phase.LOADING:
-                    runner.phase, runner.memory, runner.used = Phase.READY, memory, now
-                    runner.expires = now + runner.keep_alive
+                    runner.phase, runner.used, runner.expires = Phase.READY, now, now + runner.keep_alive
             case StartFailed(number, error):
                 return self._fail(number, error)
             case Died(number, words):
                 return self._bury(number, words)
             case Stopped(number):
-                self._runners.pop(number, None)
+                self._forget(number)
             case Unload(key):
                 for runner in self._runners.values():
                     if runner.key == key:
@@ -142,12 +140,16 @@ class State:
                 return self._close()
         return []
 
-    def decide(self, now: float, free: int) -> list[Action]:
-        """Apply the rules at time ``now`` with ``free`` bytes of memory; after every ``take``."""
+    def decide(self, now: float, memory: Memory) -> list[Action]:
+        """Apply the rules at time ``now`` with ``memory`` as it is; after every ``take``."""
         if self._closed:
             return []
-        actions = [*self._refuse(free), *self._grant(), *self._stop_useless(now)]
-        loads, overdue = self._load(now, free)
+        for number, held in memory.held.items():
+            runner = self._runners[number]
+            runner.mapped = memory.mapped.get(number, 0)
+            runner.own = held - runner.mapped
+        actions = [*self._refuse(memory.free), *self._grant(), *self._stop_useless(now)]
+        loads, overdue = self._load(now, memory.free)
         actions += loads
         actions += self._grant()  # to those whose bar was lifted
         alarm = min([overdue, *(runner.expires for runner in self._runners.values() if runner.idle)])
@@ -159,16 +161,14 @@ class State:
     def _enqueue(self, request: Request, now: float) -> list[Action]:
         if self._closed:
             return [Reject(request.number, ShuttingDown())]
-        if self._queued >= self._max_queue and not self._at_once(request):
+        if len(self._lines) >= self._max_queue and not self._at_once(request):
             return [Reject(request.number, QueueFull())]
-        self._lines.setdefault(request.key, {})[request.number] = _Waiting(request, now)
+        self._lines.add(request, now)
         return []
 
     def _leave(self, number: int, now: float) -> None:
-        for key, line in self._lines.items():
-            if number in line:
-                self._drop(key, number)
-                return
+        if self._lines.drop(number):
+            return
         for runner in self._runners.values():
             if number in runner.leases:
                 runner.leases.remove(number)
@@ -180,7 +180,13 @@ class State:
         if runner is None or runner.phase is not Phase.LOADING:
             return []
         del self._runners[number]
-        told = [one.request for one in self._line(runner.key) if runner.serves(one.request)]
+        again = isinstance(error, InsufficientMemory) and bool(self._runners)
+        told = []
+        for one in self._lines.of(runner.key):
+            if again and not one.alone:
+                one.alone = True
+            elif runner.serves(one.request):
+                told.append(one.request)
         return [self._reject(request, error) for request in told]
 
     def _bury(self, number: int, words: str) -> list[Action]:
@@ -189,7 +195,7 @@ class State:
         if runner is None or runner.phase is not Phase.READY:
             return []
         actions: list[Action] = [self._stop(runner)]
-        for one in self._line(runner.key):
+        for one in self._lines.of(runner.key):
             one.deaths += 1
             if one.deaths == MAX_DEATHS:
                 text = f"the model died {MAX_DEATHS} times while this request waited for it: {words}"
@@ -198,7 +204,7 @@ class State:
 
     def _close(self) -> list[Action]:
         self._closed = True
-        waiting = [one.request for key in list(self._lines) for one in self._line(key)]
+        waiting = [one.request for key in self._lines.wanted() for one in self._lines.of(key)]
         actions: list[Action] = [self._reject(request, ShuttingDown()) for request in waiting]
         running = [runner for runner in self._runners.values() if runner.phase is not Phase.STOPPING]
         return [*actions, *(self._stop(runner) for runner in running), WakeAt(FOREVER)]
@@ -206,22 +212,21 @@ class State:
     # The rules, in the order of the module's docstring.
 
     def _refuse(self, free: int) -> Iterator[Action]:
-        most = free + sum(runner.held for runner in self._runners.values())
-        for key in list(self._lines):
+        most = free + sum(runner.gives_back for runner in self._runners.values())
+        for key in self._lines.wanted():
             runner = self._runner(key)
-            for one in self._line(key):
-                if one.request.need <= most or (runner and runner.serves(one.request)):
+            for one in self._lines.of(key):
+                if one.request.need.total <= most or (runner and runner.serves(one.request)):
                     break
-                text = f"the model needs {_size(one.request.need)} of memory and at most {_size(most)} can be made free"
-                yield self._reject(one.request, InsufficientMemory(text))
+                yield self._reject(one.request, too_little(one.request, most))
 
     def _grant(self) -> Iterator[Action]:
         for runner in self._runners.values():
-            for one in self._line(runner.key):
+            for one in self._lines.of(runner.key):
                 request = one.request
                 if not runner.admits(request):
                     break
-                self._drop(runner.key, request.number)
+                self._lines.drop(request.number)
                 runner.leases.add(request.number)
                 if request.keep_alive is not None:
                     runner.keep_alive = request.keep_alive
@@ -229,7 +234,7 @@ class State:
 
     def _stop_useless(self, now: float) -> Iterator[Action]:
         for runner in self._runners.values():
-            head = next(iter(self._line(runner.key)), None)
+            head = self._lines.head(runner.key)
             if head:
                 useless = not runner.serves(head.request)
             else:
@@ -245,17 +250,19 @@ class State:
         loading = [runner for runner in self._runners.values() if runner.phase is Phase.LOADING]
         stopping = sum(runner.phase is Phase.STOPPING for runner in self._runners.values())
         places = self._max_loaded - len(self._runners)
-        room = free - sum(runner.need for runner in loading)
+        room = free - sum(runner.unseen for runner in self._runners.values())
         changing = bool(loading or stopping)
+        blocked = any(runner.alone for runner in loading)
         for head in self._heads_without_runner():
             short_of_memory = False
             if self._runner(head.request.key):  # 4a
                 stopping -= 1
                 continue
             if places > 0:
-                if head.request.need <= room:  # 4b
-                    actions.append(self._start(head.request))
-                    places, room, changing = places - 1, room - head.request.need, True
+                need = head.request.need.total
+                if need <= room and not blocked and not (head.alone and self._runners):  # 4b
+                    actions.append(self._start(head))
+                    places, room, changing, blocked = places - 1, room - need, True, head.alone
                     continue
                 if changing:  # 4c
                     break
@@ -263,46 +270,25 @@ class State:
             elif stopping > 0:  # 4d
                 stopping -= 1
                 continue
-            victim = self._idle_victim()
-            if victim:
-                actions.append(self._stop(victim))
+            if idle := idle_victim(self._runners.values()):
+                actions.append(self._stop(idle))
             elif now < head.since + self._patience:
                 overdue = min(overdue, head.since + self._patience)
-            else:
-                self._bar(head.request.number, bars)
+            elif busy := busy_victim(self._runners.values(), head.request.number, bars):
+                bars[busy.number] = head.request.number
             if short_of_memory:
                 break
         for runner in self._runners.values():
             runner.barrier = bars.get(runner.number)
         return actions, overdue
 
-    def _heads_without_runner(self) -> list[_Waiting]:
-        heads = [
-            _first(line)
-            for key, line in self._lines.items()
-            if not (runner := self._runner(key)) or runner.phase is Phase.STOPPING
-        ]
-        return sorted(heads, key=lambda head: head.request.number)
-
-    def _idle_victim(self) -> Runner | None:
-        idle = (runner for runner in self._runners.values() if runner.idle)
-        return min(idle, key=lambda runner: (runner.expires, runner.used), default=None)
-
-    def _bar(self, number: int, bars: dict[int, int]) -> None:
-        """Choose the runner that ``number`` waits for, and keep to it: changing one's mind would bar them all."""
-        busy = [one for one in self._runners.values() if one.phase is Phase.READY and one.number not in bars]
-        if busy:
-            chosen = min(busy, key=lambda one: (one.barrier != number, len(one.leases), one.keep_alive, one.used))
-            bars[chosen.number] = number
+    def _heads_without_runner(self) -> Iterator[Waiting]:
+        for head in self._lines.heads():
+            runner = self._runner(head.request.key)
+            if runner is None or runner.phase is Phase.STOPPING:
+                yield head
 
     # Small steps.
-
-    @property
-    def _queued(self) -> int:
-        return sum(map(len, self._lines.values()))
-
-    def _line(self, key: Key) -> list[_Waiting]:
-        return list(self._lines.get(key, {}).values())
 
     def _runner(self, key: Key) -> Runner | None:
         return next((runner for runner in self._runners.values() if runner.key == key), None)
@@ -311,10 +297,11 @@ class State:
         runner = self._runner(request.key)
         return runner is not None and request.key not in self._lines and runner.admits(request)
 
-    def _start(self, request: Request) -> Load:
+    def _start(self, head: Waiting) -> Load:
         self._count += 1
+        request, keep_alive = head.request, self._keep_alive if head.keep_alive is None else head.keep_alive
         self._runners[self._count] = Runner(
-            self._count, request.key, request.spec, request.need, keep_alive=self._keep_alive
+            self._count, request.key, request.spec, request.need, keep_alive, alone=head.alone
         )
         return Load(self._count, request.spec)
 
@@ -323,21 +310,13 @@ class State:
         runner.leases.clear()
         return Stop(runner.number)
 
+    def _forget(self, number: int) -> None:
+        """Drop a runner whose memory is back. Whoever waits for it gets the next one with the keep-alive it had."""
+        runner = self._runners.pop(number, None)
+        if runner and runner.keep_alive > 0:
+            for one in self._lines.of(runner.key):
+                one.keep_alive = runner.keep_alive
+
     def _reject(self, request: Request, error: Exception) -> Reject:
-        self._drop(request.key, request.number)
+        self._lines.drop(request.number)
         return Reject(request.number, error)
-
-    def _drop(self, key: Key, number: int) -> None:
-        line = self._lines[key]
-        del line[number]
-        if not line:
-            del self._lines[key]
-
-
-def _first(line: dict[int, _Waiting]) -> _Waiting:
-    return next(iter(line.values()))
-
-
-def _size(count: int) -> str:
-    mebibytes = count / 2**20
-    return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"

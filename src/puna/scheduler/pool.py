@@ -17,8 +17,9 @@ from typing import Any
 
 from puna.durations import FOREVER
 from puna.engine import Engine, Loaded, LoadSpec
-from puna.errors import LoadFailed, ShuttingDown
+from puna.errors import ShuttingDown
 from puna.scheduler.messages import (
+    UNKNOWN,
     Action,
     Closed,
     Died,
@@ -27,6 +28,8 @@ from puna.scheduler.messages import (
     Key,
     Left,
     Load,
+    Memory,
+    Need,
     Reject,
     Request,
     Requested,
@@ -50,10 +53,13 @@ DEFAULT_MAX_LOADED = 3
 class Lease:
     """The right to one of a model's slots.
 
-    ``load_seconds`` is the time from asking until the model was in memory for it; it leaves out the wait for a slot.
+    ``num_ctx`` is the context the request has, in tokens: what it wanted, or less where it left that open and the model
+    is loaded with less. ``load_seconds`` is the time from asking until the model was in memory for it; it leaves out
+    the wait for a slot.
     """
 
     loaded: Loaded
+    num_ctx: int
     load_seconds: float
 
 
@@ -61,8 +67,8 @@ class Lease:
 class Running:
     """A model in memory, by the ``name`` and ``tag`` it was last asked for with.
 
-    ``memory`` in bytes, ``num_ctx`` in tokens, ``expires_in`` in seconds (``FOREVER``: never), counted from now while
-    there are ``leases``.
+    ``memory`` in bytes as it is now, ``num_ctx`` in tokens, ``expires_in`` in seconds (``FOREVER``: never), counted
+    from now while there are ``leases``.
     """
 
     key: Key
@@ -79,6 +85,7 @@ class _Asking:
     """A caller in ``lease``: how it is answered, and what it asked with at what time."""
 
     answer: asyncio.Future[Lease | Exception]
+    num_ctx: int
     name: str
     tag: Any
     asked: float
@@ -100,8 +107,8 @@ class _Place:
 class Pool:
     """Loads models on demand through ``engine``, shares them, and lets them go when they are no longer wanted.
 
-    At most ``max_loaded`` models (0: 3) are in memory, at most ``max_queue`` requests wait; ``default_keep_alive`` and
-    ``load_timeout`` are seconds. ``free_memory`` tells the bytes a load may take now.
+    At most ``max_loaded`` models (0: 3) are in memory, at most ``max_queue`` requests wait; ``default_keep_alive`` is
+    in seconds. ``free_memory`` tells the bytes that can be taken now, file caches among them.
     """
 
     def __init__(
@@ -111,12 +118,10 @@ class Pool:
         max_loaded: int,
         max_queue: int,
         default_keep_alive: float,
-        load_timeout: float,
         free_memory: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._load_timeout = load_timeout
         self._free_memory = free_memory
         self._clock = clock
         self._state = State(
@@ -140,27 +145,27 @@ class Pool:
         name: str,
         keep_alive: float | None,
         tag: Any = None,
-        need: int = 0,
-        exact_threads: bool = False,
+        need: Need = UNKNOWN,
+        insists: frozenset[str] = frozenset(),
     ) -> AsyncIterator[Lease]:
         """Wait until the model is loaded and has a free slot, and hold the slot inside the ``async with``.
 
         End every generation before leaving the block: what follows may unload the model. Cancelling the wait gives it
         up at once, and with it the load if nobody else wants that. ``name`` and ``tag`` are what ``running`` shows;
         ``keep_alive`` is the seconds the model stays afterwards (None: unchanged); ``need`` is ``plan.estimate`` of
-        ``wanted``; ``exact_threads`` says that the caller set ``wanted.threads``.
+        ``wanted``, and ``insists`` ``plan.insists``: the fields of ``wanted`` in which nothing else will do.
 
         Raises:
             QueueFull: too many requests wait already.
             LoadFailed: the model could not be loaded.
-            InsufficientMemory: it needs more memory than can be made free.
+            InsufficientMemory: it needs more memory than can be made free; the text says how much, and what helps.
             EngineGone: it died again and again while this request waited.
             ShuttingDown: the pool was closed.
         """
         if self._ended:
             raise ShuttingDown
-        request = Request(next(self._numbers), wanted, need, keep_alive, exact_threads)
-        asking = _Asking(asyncio.get_running_loop().create_future(), name, tag, self._clock())
+        request = Request(next(self._numbers), wanted, need, keep_alive, insists)
+        asking = _Asking(asyncio.get_running_loop().create_future(), wanted.num_ctx, name, tag, self._clock())
         self._asking[request.number] = asking
         try:
             self._post(Requested(request))
@@ -192,7 +197,7 @@ class Pool:
                 key=runner.key,
                 name=self._places[runner.number].name,
                 tag=self._places[runner.number].tag,
-                memory=runner.memory,
+                memory=self._loaded(runner.number).memory,
                 num_ctx=runner.spec.num_ctx,
                 expires_in=runner.expires_in(now),
                 leases=len(runner.leases),
@@ -231,7 +236,7 @@ class Pool:
     def _step(self, event: Event) -> None:
         now = self._clock()
         actions = self._state.take(event, now)
-        actions += self._state.decide(now, self._free_memory() if self._state.weighs_memory else 0)
+        actions += self._state.decide(now, self._memory() if self._state.weighs_memory else Memory(0))
         match event:
             case Requested(request):
                 self._asking[request.number].heard = now
@@ -243,6 +248,15 @@ class Pool:
         for action in actions:
             log.debug("%s: %s", event, action)
             self._carry_out(action)
+
+    def _memory(self) -> Memory:
+        ready = [runner.number for runner in self._state.runners if runner.phase is Phase.READY]
+        loaded = {number: self._loaded(number) for number in ready}
+        return Memory(
+            free=self._free_memory(),
+            held={number: one.memory for number, one in loaded.items()},
+            mapped={number: one.mapped for number, one in loaded.items()},
+        )
 
     def _carry_out(self, action: Action) -> None:
         match action:
@@ -267,7 +281,8 @@ class Pool:
         asking, place = self._asking[number], self._places[runner]
         place.name, place.tag = asking.name, asking.tag
         seconds = max(place.ready, asking.heard) - asking.asked
-        self._answer(number, Lease(self._loaded(runner), seconds))
+        loaded = self._loaded(runner)
+        self._answer(number, Lease(loaded, min(asking.num_ctx, loaded.spec.num_ctx), seconds))
 
     def _answer(self, number: int, answer: Lease | Exception) -> None:
         """Answer a caller. One that was cancelled meanwhile hears nothing; its ``Left`` is in the inbox already."""
@@ -283,24 +298,14 @@ class Pool:
     async def _live(self, number: int, spec: LoadSpec) -> None:
         """The life of one runner, until ``_end`` cancels it or it ends by itself."""
         try:
-            loaded = await self._load(spec)
+            loaded = await self._engine.load(spec)
         except Exception as error:  # noqa: BLE001  whatever went wrong, those who wait for the load are to hear of it
             self._post(StartFailed(number, error))
             return
         place = self._places[number]
         place.loaded, place.ready = loaded, self._clock()
-        self._post(Started(number, loaded.memory))
+        self._post(Started(number))
         self._post(Died(number, await loaded.wait_gone()))
-
-    async def _load(self, spec: LoadSpec) -> Loaded:
-        try:
-            async with asyncio.timeout(self._load_timeout if self._load_timeout < FOREVER else None) as limit:
-                return await self._engine.load(spec)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            seconds = f"{self._load_timeout:g} s"
-            raise LoadFailed(f"timed out waiting for the engine to start: it was not ready after {seconds}") from error
 
     async def _end(self, number: int, place: _Place) -> None:
         place.task.cancel()

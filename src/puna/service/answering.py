@@ -1,19 +1,26 @@
-"""One answer of one loaded model: fit the messages to the context, generate, parse."""
+"""One answer of one loaded model: fit the messages to the context, generate, read the answer."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from puna import media
 from puna.engine import Loaded, Sampling, Stopped
 from puna.errors import ContextTooLong
-from puna.events import Event, PromptProgress
+from puna.events import Event, PromptProgress, Text, ToolCalled
 from puna.families import Parser
-from puna.types import Conversation, Message, Prompt
+from puna.families.answer import AnswerReader
+from puna.families.generic import Plain
+from puna.types import Conversation, Message, Prompt, Usage
 
 Rendering = Callable[[Sequence[Message]], Awaitable[Prompt | Conversation]]
 """Makes of messages what the engine is given."""
+
+IMAGE_TOKENS = 768
+"""The tokens that are set aside for an image when turns are left out to make a prompt fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,83 +33,167 @@ class Answered:
     truncated: bool
 
 
-async def answer(
-    loaded: Loaded,
-    messages: Sequence[Message],
-    rendering: Rendering,
-    sampling: Sampling,
-    parser: Parser,
-    *,
-    truncate: bool,
-    shift: bool,
-) -> AsyncGenerator[Event | Answered, None]:
-    """Answer ``messages``; the last item is ``Answered``.
+@dataclass(slots=True)
+class _Pass:
+    """One run of the engine: what it was given, and what came of it."""
 
-    When they do not fit into the context and ``truncate`` allows it, whole oldest turns are left out, never the last
-    and never a system message. Without ``shift`` the answer ends where the context does.
+    prompt: Prompt | Conversation
+    sampling: Sampling
+    reader: AnswerReader
+    stopped: Stopped | None = None
+    raw: str = ""
+    pieces: int = 0
+    prompt_tokens: int = 0
+    prompt_seconds: float = 0.0
+    seconds: float = 0.0
 
-    Raises:
-        ContextTooLong: they do not fit, even so.
-        TemplateError, InvalidRequest, EngineError: as rendering and the engine raise them.
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How the answer to a request is made, whatever its messages turn out to be.
+
+    ``parser`` makes the parser for an answer to the prompt of that text. ``truncate`` lets whole oldest turns be left
+    out, ``shift`` lets the answer go on when the context is full. ``thinks_first`` says that reasoning precedes the
+    answer, which a format must leave alone.
     """
-    truncated = False
-    prompt = await rendering(messages)
-    while True:
-        limited = sampling if shift else await _within_context(loaded, prompt, sampling)
-        stopped, raw = None, []
-        try:
-            async with aclosing(loaded.generate(prompt, limited)) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, PromptProgress):
-                        yield piece
-                    elif isinstance(piece, Stopped):
-                        stopped = piece
-                    else:
-                        raw.append(piece.text)
-                        for event in parser.feed(piece):
-                            yield event
-        except ContextTooLong as error:
-            if truncated or not truncate:
-                raise
-            messages = await _fitting(loaded, messages, rendering, sampling.num_ctx, error)
-            prompt, truncated = await rendering(messages), True
-            continue
-        assert stopped is not None, "the engine's contract: the last item is Stopped"
-        for event in parser.close():
+
+    loaded: Loaded
+    rendering: Rendering
+    parser: Callable[[str], Parser]
+    sampling: Sampling
+    truncate: bool
+    shift: bool
+    thinks_first: bool = False
+
+    async def answer(self, messages: Sequence[Message]) -> AsyncGenerator[Event | Answered, None]:
+        """Answer ``messages``; the last item is ``Answered``.
+
+        When they do not fit into the context and ``truncate`` allows it, whole oldest turns are left out, never the
+        last and never a system message. Without ``shift`` the answer ends where the context does.
+
+        Raises:
+            ContextTooLong: they do not fit, even so.
+            TemplateError, InvalidRequest, EngineError: as rendering and the engine raise them.
+        """
+        prompt, truncated = await self.rendering(messages), False
+        while True:
+            try:
+                async with aclosing(self._passes(prompt, truncated=truncated)) as events:
+                    async for event in events:
+                        yield event
+            except ContextTooLong as error:
+                if truncated or not self.truncate:
+                    raise
+                prompt, truncated = await self._fitting(messages, error), True
+                continue
+            return
+
+    async def _passes(
+        self, prompt: Prompt | Conversation, *, truncated: bool
+    ) -> AsyncGenerator[Event | Answered, None]:
+        """Answer ``prompt`` in one run, or in two where a format must not bind the reasoning before the answer."""
+        sampling = self.sampling if self.shift else await self._within_context(prompt)
+        free_first = self.thinks_first and sampling.format is not None and isinstance(prompt, Prompt)
+        first = _Pass(
+            prompt, replace(sampling, format=None) if free_first else sampling, AnswerReader(self.parser(_text(prompt)))
+        )
+        async with aclosing(self._run(first, until_answer=free_first)) as events:
+            async for event in events:
+                yield event
+        if first.stopped is not None:
+            yield Answered(first.stopped, prompt, first.raw, truncated)
+            return
+        assert isinstance(prompt, Prompt), "only a prompt is answered in two runs"
+        rest = replace(sampling, max_tokens=max(sampling.max_tokens - first.pieces, 1))
+        reasoning = media.shielded(first.raw) if prompt.images else first.raw
+        second = _Pass(replace(prompt, text=prompt.text + reasoning), rest, AnswerReader(Plain()))
+        async with aclosing(self._run(second)) as events:
+            async for event in events:
+                if not isinstance(event, PromptProgress):
+                    yield event
+        yield Answered(_joined(first, second), prompt, first.raw + second.raw, truncated)
+
+    async def _run(self, run: _Pass, *, until_answer: bool = False) -> AsyncGenerator[Event, None]:
+        """One run of the engine.
+
+        ``until_answer`` ends it where the answer begins, and leaves in ``run.raw`` what is before that; when a tool
+        call or the end of the text comes first, it is the whole answer.
+        """
+        started = time.monotonic()
+        async with aclosing(self.loaded.generate(run.prompt, run.sampling)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, PromptProgress):
+                    run.prompt_tokens, run.prompt_seconds = piece.total, time.monotonic() - started
+                    yield piece
+                elif isinstance(piece, Stopped):
+                    run.stopped = piece
+                else:
+                    run.raw += piece.text
+                    run.pieces += 1
+                    for event in run.reader.feed(piece):
+                        until_answer = until_answer and not isinstance(event, ToolCalled)
+                        if until_answer and isinstance(event, Text):
+                            if event.text.strip():
+                                run.seconds = time.monotonic() - started - run.prompt_seconds
+                                before, found, _ = run.raw.rpartition(event.text)
+                                run.raw = before if found else run.raw
+                                return
+                            continue
+                        yield event
+        for event in run.reader.close():
             yield event
-        yield Answered(stopped, prompt, "".join(raw), truncated)
-        return
+
+    async def _within_context(self, prompt: Prompt | Conversation) -> Sampling:
+        room = self.sampling.num_ctx - await self._tokens(prompt)
+        return replace(self.sampling, max_tokens=min(self.sampling.max_tokens, max(room, 1)))
+
+    async def _tokens(self, prompt: Prompt | Conversation) -> int:
+        """The most tokens that the engine may make of ``prompt``."""
+        images = len(prompt.images) if isinstance(prompt, Prompt) else _parts_beside_text(prompt)
+        # One more than the text has: the engine may put a beginning-of-sequence token in front.
+        text = await text_of(self.loaded, prompt)
+        return len(await self.loaded.tokenize(text)) + 1 + images * IMAGE_TOKENS
+
+    async def _fitting(self, messages: Sequence[Message], error: ContextTooLong) -> Prompt | Conversation:
+        """The prompt of the most of ``messages`` that fits: the fewest oldest ones left out, found by halving."""
+        fewest, most = 1, len(messages) - 1
+        best: Prompt | Conversation | None = None
+        while fewest <= most:
+            middle = (fewest + most) // 2
+            kept = [one for one in messages[:middle] if one.role == "system"] + list(messages[middle:])
+            prompt = await self.rendering(kept)
+            if await self._tokens(prompt) < self.sampling.num_ctx:
+                best, most = prompt, middle - 1
+            else:
+                fewest = middle + 1
+        if best is None:
+            raise error
+        return best
 
 
 async def text_of(loaded: Loaded, prompt: Prompt | Conversation) -> str:
-    """The prompt as text, whoever renders it."""
-    return prompt.text if isinstance(prompt, Prompt) else await loaded.render(prompt)
+    """The prompt as people read it, whoever renders it."""
+    return media.unshielded(prompt.text if isinstance(prompt, Prompt) else await loaded.render(prompt))
 
 
-async def _within_context(loaded: Loaded, prompt: Prompt | Conversation, sampling: Sampling) -> Sampling:
-    room = sampling.num_ctx - await _tokens(loaded, prompt)
-    return replace(sampling, max_tokens=min(sampling.max_tokens, max(room, 1)))
+def _parts_beside_text(conversation: Conversation) -> int:
+    contents = (message.get("content") for message in conversation.messages)
+    return sum(part["type"] != "text" for content in contents if isinstance(content, list) for part in content)
 
 
-async def _tokens(loaded: Loaded, prompt: Prompt | Conversation) -> int:
-    """The most tokens that the engine may make of ``prompt``."""
-    # One more than the text has: the engine may put a beginning-of-sequence token in front.
-    return len(await loaded.tokenize(await text_of(loaded, prompt))) + 1
+def _text(prompt: Prompt | Conversation) -> str:
+    return prompt.text if isinstance(prompt, Prompt) else ""
 
 
-async def _fitting(
-    loaded: Loaded, messages: Sequence[Message], rendering: Rendering, num_ctx: int, error: ContextTooLong
-) -> Sequence[Message]:
-    """The most of ``messages`` that fits: the fewest oldest ones left out, found by halving."""
-    fewest, most = 1, len(messages) - 1
-    best: Sequence[Message] | None = None
-    while fewest <= most:
-        middle = (fewest + most) // 2
-        kept = [one for one in messages[:middle] if one.role == "system"] + list(messages[middle:])
-        if await _tokens(loaded, await rendering(kept)) < num_ctx:
-            best, most = kept, middle - 1
-        else:
-            fewest = middle + 1
-    if best is None:
-        raise error
-    return best
+def _joined(first: _Pass, second: _Pass) -> Stopped:
+    """Two runs as one: the tokens of the reasoning count as the answer's, where they came from."""
+    assert second.stopped is not None, "the engine's contract: the last item is Stopped"
+    stopped = second.stopped
+    prompt_tokens = first.prompt_tokens or stopped.usage.prompt_tokens
+    reasoning = stopped.usage.prompt_tokens - prompt_tokens
+    return Stopped(
+        stopped.reason,
+        Usage(prompt_tokens, reasoning + stopped.usage.completion_tokens),
+        first.prompt_seconds or stopped.prompt_seconds,
+        first.seconds + stopped.completion_seconds,
+    )

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, replace
 
-from puna import families, timestamps
-from puna.config import Settings
-from puna.engine import Loaded, LoadSpec, Sampling
+from puna.engine import LoadSpec, Sampling
 from puna.errors import InvalidRequest, NotCapable
 from puna.events import Done, Event, Rendered
-from puna.families import Family
+from puna.families import Chat, Parser
+from puna.families.finding import Family, find
+from puna.families.generic import Plain
+from puna.media import shielded
 from puna.options import Options, merge
-from puna.scheduler.machine import available_memory, physical_cores
-from puna.scheduler.messages import Key
-from puna.scheduler.plan import ModelFacts, estimate, plan
-from puna.scheduler.pool import Lease, Pool, Running
-from puna.service.answering import Answered, Rendering, answer, text_of
-from puna.store.models import Model, Store
+from puna.scheduler.pool import Lease
+from puna.service import media
+from puna.service.answering import Answered, Answering, Rendering, text_of
+from puna.service.blocking import blocking
+from puna.service.leasing import Leasing
+from puna.store.models import Model
 from puna.template.prompt import DEFAULT_TEMPLATE, PromptTemplate
-from puna.types import ChatRequest, Conversation, GenerateRequest, Inference, Message, Prompt, RunningModel, Timings
+from puna.types import (
+    ChatRequest,
+    Conversation,
+    GenerateRequest,
+    Inference,
+    Message,
+    Prompt,
+    RunningModel,
+    Think,
+    Timings,
+)
 
 _MOST_CONTEXTS = 10
 """An answer without a limit of its own ends after this many contexts' worth of tokens, so that none runs for ever."""
 
 _NO_SHIFT = frozenset({"deepseek2"})
 """Architectures whose context cannot be shifted while they generate."""
+
+_OLD_THOUGHTS = "qwen3", "deepseek-r1"
+"""The architecture and the name of models whose earlier answers are shown to them without the reasoning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +52,17 @@ class _Job:
     family: Family
     options: Options
     spec: LoadSpec
+    think: Think
     started: float
 
-    @property
-    def sampling(self) -> Sampling:
-        """How the answer is drawn."""
-        request, most = self.request, _MOST_CONTEXTS * self.spec.num_ctx
+    def sampling(self, num_ctx: int) -> Sampling:
+        """How the answer is drawn, in a context of ``num_ctx`` tokens."""
+        request, most = self.request, _MOST_CONTEXTS * num_ctx
         wanted = self.options.num_predict
         return Sampling(
             options=self.options,
             max_tokens=wanted if 0 <= wanted <= most else most,
-            num_ctx=self.spec.num_ctx,
+            num_ctx=num_ctx,
             format=request.format,
             top_logprobs=request.top_logprobs if request.logprobs else None,
         )
@@ -60,19 +72,21 @@ class _Job:
         """Whether generation may go on when the context is full."""
         return self.request.shift if self.request.shift is not None else self.model.details.family not in _NO_SHIFT
 
+    def chat(self, messages: Sequence[Message]) -> Chat:
+        """The chat that ``messages`` make with the rest of the request."""
+        tools = self.request.tools if isinstance(self.request, ChatRequest) else ()
+        return Chat(tuple(messages), tools, self.think)
+
+    def rendered(self, messages: Sequence[Message]) -> Prompt | Conversation:
+        """What the engine is given for ``messages``, which hold the markers of their images."""
+        return self.family.render(self.family.prepare(self.chat(messages)))
+
 
 class ChatService:
-    """Answers chat and generate requests with models of ``store``, leased from ``pool``."""
+    """Answers chat and generate requests with models that ``leasing`` gives."""
 
-    def __init__(
-        self, store: Store, pool: Pool, settings: Settings, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._store = store
-        self._pool = pool
-        self._settings = settings
-        self._clock = clock
-        self._cores = physical_cores()
-        self._memory, self._memory_read = 0, -inf
+    def __init__(self, leasing: Leasing) -> None:
+        self._leasing = leasing
 
     def resolve(self, name: str) -> None:
         """Do nothing if the model ``name`` is installed.
@@ -81,7 +95,7 @@ class ChatService:
             InvalidName: it cannot be a model's name.
             ModelNotFound: it is not.
         """
-        self._store.model(name)
+        self._leasing.model(name)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Continue a conversation; without messages, only load the model.
@@ -91,19 +105,18 @@ class ChatService:
             NotFound, Unavailable, EngineError: nor can it now.
         """
         job = self._job(request, "chat")
-        _check_thinking(job)
-        _check_tools(job.model, request)
-        _check_images(job.model, [image for message in request.messages for image in message.images])
-
-        async def rendering(messages: Sequence[Message]) -> Prompt | Conversation:
-            return job.family.render(job.model, messages, tools=request.tools, think=request.think)
-
+        if request.tools and "tools" not in job.model.capabilities:
+            raise NotCapable(f"{job.model.name.full} does not support tools")
+        messages = await _readable(job, _conversation(job.model, request.messages))
         async with self._lease(job) as lease:
             if not request.messages:
                 yield Done("load")
                 return
-            messages = _conversation(job.model, request.messages)
-            async with aclosing(self._answer(job, lease, messages, rendering)) as events:
+
+            async def rendering(kept: Sequence[Message]) -> Prompt | Conversation:
+                return await _rendered(job, lease, kept)
+
+            async with aclosing(self._answer(job, lease, messages, rendering, job.family.parser)) as events:
                 async for event in events:
                     yield event
 
@@ -115,105 +128,81 @@ class ChatService:
         job = self._job(request, "generate")
         if request.suffix and "insert" not in job.model.capabilities:
             raise NotCapable(f"{job.model.name.full} does not support insert")
-        _check_thinking(job)
-        _check_images(job.model, request.images)
+        messages = await _readable(job, _prompt_messages(job.model, request))
         async with self._lease(job) as lease:
             if not request.prompt:
                 yield Done("load")
                 return
-            messages = _prompt_messages(job.model, request)
-            rendering = await _prompt_rendering(job, request, lease.loaded)
-            async with aclosing(self._answer(job, lease, messages, rendering, context=not request.raw)) as events:
+            rendering = await _prompt_rendering(job, request, lease)
+            parser = _prompt_parser(job, request)
+            async with aclosing(self._answer(job, lease, messages, rendering, parser)) as events:
                 async for event in events:
                     yield event
 
     async def unload(self, name: str) -> None:
-        """Free the model's memory as soon as no request uses it; one that is not loaded is fine.
-
-        Raises:
-            InvalidName: it cannot be a model's name.
-            ModelNotFound: it is not installed.
-        """
-        model = self._store.model(name)
-        await self._pool.unload(Key.of(self._plan(model, Options())))
+        """Free the model's memory once no request uses it; one that is not loaded is fine. Raises as ``resolve``."""
+        await self._leasing.unload(name)
 
     def running(self) -> list[RunningModel]:
         """The models in memory, the one that stays longest first."""
-        found = sorted(self._pool.running(), key=lambda one: one.expires_in, reverse=True)
-        return [_running_model(one) for one in found]
+        return self._leasing.running()
 
     def _job(self, request: Inference, what: str) -> _Job:
-        started = self._clock()
-        model = self._store.model(request.model)
+        started = self._leasing.clock()
+        model = self._leasing.model(request.model)
         if "completion" not in model.capabilities:
             raise NotCapable(f'"{request.model}" does not support {what}')
+        thinks = "thinking" in model.capabilities
+        if request.think and not thinks:
+            raise NotCapable(f'"{request.model}" does not support thinking')
+        think = True if thinks and request.think is None else request.think
         options = merge(model.parameters, request.options)
-        return _Job(request, model, families.find(model), options, self._plan(model, options), started)
-
-    def _plan(self, model: Model, options: Options) -> LoadSpec:
-        return plan(
-            _facts(model),
-            options,
-            context_length=self._settings.context_length,
-            num_parallel=self._settings.num_parallel,
-            free_memory=self._free_memory(),
-            cores=self._cores,
-            kv_cache_type=self._settings.kv_cache_type,
-            flash_attention=self._settings.flash_attention,
-        )
-
-    def _free_memory(self) -> int:
-        """The machine's available memory, at most a second old: it only guides how many slots a load gets."""
-        now = self._clock()
-        if now - self._memory_read > 1:
-            self._memory, self._memory_read = available_memory(), now
-        return self._memory
+        return _Job(request, model, find(model), options, self._leasing.plan(model, options), think, started)
 
     def _lease(self, job: _Job) -> AbstractAsyncContextManager[Lease]:
-        return self._pool.lease(
-            job.spec,
-            name=job.model.name.short,
-            tag=job.model,
-            keep_alive=job.request.keep_alive,
-            need=estimate(job.model.size, job.model.gguf.kv_bytes_per_token, job.spec),
-            exact_threads=job.options.num_thread > 0,
-        )
+        return self._leasing.lease(job.model, job.spec, job.options, job.request.keep_alive)
 
     async def _answer(
-        self, job: _Job, lease: Lease, messages: Sequence[Message], rendering: Rendering, *, context: bool = False
+        self,
+        job: _Job,
+        lease: Lease,
+        messages: Sequence[Message],
+        rendering: Rendering,
+        parser: Callable[[Chat, str], Parser],
     ) -> AsyncGenerator[Event, None]:
-        """Answer ``messages`` and say how it ended; ``context`` asks for the tokens of prompt and answer too."""
+        """Answer ``messages`` and say how it ended."""
         if job.request.render_only:
-            yield Rendered(await text_of(lease.loaded, await rendering(messages)))
+            prompt = await rendering(messages)
+            yield Rendered(await text_of(lease.loaded, prompt), len(media.images(messages)))
             return
-        tools = job.request.tools if isinstance(job.request, ChatRequest) else ()
-        events = answer(
+        chat = job.chat(messages)
+        answering = Answering(
             lease.loaded,
-            messages,
             rendering,
-            job.sampling,
-            job.family.parser(job.model, tools=tools, think=job.request.think),
+            lambda prompt: parser(chat, prompt),
+            job.sampling(lease.num_ctx),
             truncate=job.request.truncate,
             shift=job.shift,
+            thinks_first=bool(job.think),
         )
-        async with aclosing(events):
+        async with aclosing(answering.answer(messages)) as events:
             async for event in events:
                 if isinstance(event, Answered):
-                    yield await self._done(job, lease, event, context=context)
+                    yield await self._done(job, lease, event)
                 else:
                     yield event
 
-    async def _done(self, job: _Job, lease: Lease, answered: Answered, *, context: bool) -> Done:
+    async def _done(self, job: _Job, lease: Lease, answered: Answered) -> Done:
         stopped = answered.stopped
         tokens: tuple[int, ...] = ()
-        if context:
+        if isinstance(job.request, GenerateRequest) and not job.request.raw:
             prompt = await text_of(lease.loaded, answered.prompt)
             tokens = tuple(await lease.loaded.tokenize(prompt + answered.raw))
         return Done(
             reason=stopped.reason,
             usage=stopped.usage,
             timings=Timings(
-                total=self._clock() - job.started,
+                total=self._leasing.clock() - job.started,
                 load=lease.load_seconds,
                 prompt=stopped.prompt_seconds,
                 completion=stopped.completion_seconds,
@@ -223,15 +212,43 @@ class ChatService:
         )
 
 
+async def _readable(job: _Job, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """``messages`` with their images as the engine reads them, if the model may have them."""
+    media.check(job.model, messages)
+    return await blocking(media.readable, messages) if media.images(messages) else messages
+
+
 def _conversation(model: Model, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The whole conversation: the model's own messages, the caller's, and the model's system message if none leads."""
+    if not messages:
+        return ()
     system = (Message("system", model.system),) if model.system and messages[0].role != "system" else ()
-    return (*system, *model.messages, *messages)
+    whole = (*system, *model.messages, *messages)
+    family, name = _OLD_THOUGHTS
+    forgets = model.details.family == family or model.name.model == name
+    return _without_old_thoughts(whole) if forgets else whole
+
+
+def _without_old_thoughts(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """``messages`` without what the model thought before the last thing the user said."""
+    last = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+    return tuple(
+        replace(message, content=_after_thoughts(message.content))
+        if at < last and message.role == "assistant"
+        else message
+        for at, message in enumerate(messages)
+    )
+
+
+def _after_thoughts(content: str) -> str:
+    before, opened, rest = content.partition("<think>")
+    _, closed, after = rest.partition("</think>")
+    return after.lstrip() if opened and closed and not before.strip() else content
 
 
 def _prompt_messages(model: Model, request: GenerateRequest) -> tuple[Message, ...]:
     """The conversation that a prompt of generate stands for."""
-    user = Message("user", request.prompt)
+    user = Message("user", request.prompt, images=request.images)
     if request.raw or request.suffix:
         return (user,)
     system = request.system or model.system
@@ -239,68 +256,55 @@ def _prompt_messages(model: Model, request: GenerateRequest) -> tuple[Message, .
     return (*((Message("system", system),) if system else ()), *before, user)
 
 
-async def _prompt_rendering(job: _Job, request: GenerateRequest, loaded: Loaded) -> Rendering:
-    """How generate's prompt becomes text. Always text: the reply's ``context`` is made of it."""
-    before = await loaded.detokenize(request.context) if request.context else ""
+async def _rendered(job: _Job, lease: Lease, messages: Sequence[Message]) -> Prompt | Conversation:
+    """What the engine is given for ``messages``, by the family of the model."""
+    prompt = job.rendered(media.marked(job.model, messages))
+    return await _as_read(job, lease, prompt, media.images(messages))
 
-    async def rendering(messages: Sequence[Message]) -> Prompt:
-        last = messages[-1].content
+
+async def _as_read(
+    job: _Job, lease: Lease, prompt: Prompt | Conversation, images: tuple[bytes, ...]
+) -> Prompt | Conversation:
+    """``prompt`` made such that the family's parser can read the answer: as text, where that is what it reads."""
+    if isinstance(prompt, Conversation):
+        if not job.family.reads_text:
+            return prompt
+        prompt = Prompt(await lease.loaded.render(prompt))
+    # The engine puts it there itself, and a second one makes a model worse.
+    text = prompt.text.removeprefix(job.model.leading_token)
+    return replace(prompt, text=text, images=images, preserved_tokens=job.family.tokens)
+
+
+async def _prompt_rendering(job: _Job, request: GenerateRequest, lease: Lease) -> Rendering:
+    """How generate's prompt becomes what the engine is given."""
+    before = await lease.loaded.detokenize(request.context) if request.context else ""
+    # A model without any template is a base model: its prompt is what the caller wrote.
+    wanted = request.template or (DEFAULT_TEMPLATE if job.model.template_choice == "none" else "")
+    template = PromptTemplate.parse(wanted) if wanted else None
+    infill = PromptTemplate.parse(job.model.template or "") if request.suffix and not request.raw else None
+
+    async def rendering(messages: Sequence[Message]) -> Prompt | Conversation:
+        images, last = media.images(messages), messages[-1].content
+        prompt: Prompt | Conversation
         if request.raw:
-            return Prompt(last)
-        if request.suffix:
-            return Prompt(
-                PromptTemplate.parse(job.model.template or "").render_infill(last, request.suffix, think=request.think)
-            )
-        # A model without any template is a base model: its prompt is what the caller wrote.
-        template = request.template or (DEFAULT_TEMPLATE if job.model.template_choice == "none" else "")
-        if template:
-            return Prompt(before + PromptTemplate.parse(template).render(messages, think=request.think))
-        prompt = job.family.render(job.model, messages, tools=(), think=request.think)
-        return Prompt(before + await text_of(loaded, prompt))
+            prompt = Prompt(media.raw(last, len(images)))
+        elif infill is not None:
+            before_gap = media.placed(messages)[-1].content
+            prompt = Prompt(infill.render_infill(before_gap, request.suffix, think=job.think))
+        elif template is not None:
+            prompt = Prompt(template.render(media.placed(messages), think=job.think))
+        else:
+            prompt = job.rendered(media.marked(job.model, messages))
+        if before:
+            text = prompt.text if isinstance(prompt, Prompt) else await lease.loaded.render(prompt)
+            prompt = Prompt((shielded(before) if images else before) + text)
+        return await _as_read(job, lease, prompt, images)
 
     return rendering
 
 
-def _check_thinking(job: _Job) -> None:
-    if job.request.think and "thinking" not in job.model.capabilities:
-        raise NotCapable(f'"{job.request.model}" does not support thinking')
-    if job.request.think and not job.family.splits_thinking:
-        raise NotCapable("thinking with a model's TEMPLATE is not supported by this version of puna")
-
-
-def _check_tools(model: Model, request: ChatRequest) -> None:
-    if request.tools and "tools" not in model.capabilities:
-        raise NotCapable(f"{model.name.full} does not support tools")
-    if request.tools or any(message.role == "tool" or message.tool_calls for message in request.messages):
-        raise NotCapable("tools are not supported by this version of puna")
-
-
-def _check_images(model: Model, images: Sequence[bytes]) -> None:
-    if images and "vision" not in model.capabilities:
-        raise NotCapable(f"{model.name.full} does not support vision")
-    if images:
-        raise NotCapable("images are not supported by this version of puna")
-
-
-def _facts(model: Model) -> ModelFacts:
-    return ModelFacts(
-        weights=model.weights,
-        file_bytes=model.size,
-        context_length=model.gguf.context_length,
-        kv_bytes_per_token=model.gguf.kv_bytes_per_token,
-        adapters=model.adapters,
-        projector=model.projectors[0] if model.projectors else None,
-    )
-
-
-def _running_model(running: Running) -> RunningModel:
-    model: Model = running.tag
-    return RunningModel(
-        name=running.name,
-        size=running.memory,
-        size_vram=0,
-        digest=model.digest.hex,
-        details=model.details,
-        expires=timestamps.after(running.expires_in),
-        context_length=running.num_ctx,
-    )
+def _prompt_parser(job: _Job, request: GenerateRequest) -> Callable[[Chat, str], Parser]:
+    """How the answer to generate's prompt is read: as the model's, except where the model is not at its own job."""
+    if request.suffix:
+        return lambda _chat, _prompt: Plain()
+    return job.family.parser

@@ -17,6 +17,7 @@ from puna.events import Progress
 from puna.gguf import Gguf
 from puna.names import Digest, ModelName
 from puna.service.blocking import blocking
+from puna.service.legacy import translated
 from puna.store import formats
 from puna.store.blobs import Blobs, digest_of
 from puna.store.formats import CONFIG_TYPE, Config, Layer, Manifest, Part, layer_type
@@ -81,7 +82,7 @@ class _Recipe:
 
 async def create(store: Store, request: CreateRequest) -> AsyncGenerator[Progress, None]:
     """Make the model ``request`` asks for, saying each step. Raises as ``Library.create`` says."""
-    recipe = await blocking(_recipe, store, request)
+    recipe = await blocking(_recipe, store, await blocking(translated, store.blobs, request))
     for step in recipe.steps:
         yield Progress(step)
     layers = []
@@ -176,18 +177,14 @@ def _from_files(blobs: Blobs, files: Mapping[str, str] | None) -> _Base:
 def _with_detected_template(base: _Base) -> _Base:
     """A model whose own template is a known one gets that as its TEMPLATE, which can be changed and inherited."""
     jinja = base.header.chat_template
-    detected = detect(jinja, eos_token=_eos_token(base.header) if "eos_token" in jinja else "") if jinja else None
+    eos_token = base.header.token("eos_token_id") if "eos_token" in jinja else ""
+    detected = detect(jinja, eos_token=eos_token) if jinja else None
     if detected is None:
         return base
     said = f"using autodetected template {detected.name}"
     template = _Ingredient(layer_type("template"), detected.template.encode(), status=said)
     parameters = _Ingredient(layer_type("params"), formats.write_parameters(detected.parameters))
     return replace(base, ingredients=(*base.ingredients, template, parameters), parameters=dict(detected.parameters))
-
-
-def _eos_token(header: Gguf) -> str:
-    number, tokens = header.metadata.get("tokenizer.ggml.eos_token_id"), header.tokens()
-    return tokens[number] if isinstance(number, int) and 0 <= number < len(tokens) else ""
 
 
 def _adapted(blobs: Blobs, base: _Base, adapters: Mapping[str, str]) -> _Base:

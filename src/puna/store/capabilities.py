@@ -15,8 +15,8 @@ from puna.types import Capability
 
 log = logging.getLogger(__name__)
 
-TemplateChoice = Literal["go", "jinja", "none"]
-"""Who makes the prompt: the model's TEMPLATE, the Jinja template in its GGUF, or neither, since it has none."""
+TemplateChoice = Literal["renderer", "go", "jinja", "none"]
+"""Who makes the prompt: the renderer that its config names, its TEMPLATE, the Jinja template in its GGUF, or nobody."""
 
 _KNOWN: tuple[Capability, ...] = get_args(Capability)
 
@@ -59,16 +59,16 @@ def choose_template(config: Config, template: str | None, jinja_text: str, go_te
 
     ``go_template`` is the operator's word: TEMPLATE always, never, or (None) the better one. In this order:
 
-    1. A model has one template, or none: that one, whatever the operator says.
-    2. It names a renderer, which stands for the template of its makers: that is the Jinja one.
+    1. It names a renderer.
+    2. A model has one template, or none: that one, whatever the operator says.
     3. It names a parser, or speaks in channels: its answers are made for its TEMPLATE.
     4. The operator has a say.
     5. The one that can do more.
     """
+    if config.renderer:
+        return "renderer"
     if template is None or not jinja_text:
         return "go" if template is not None else "jinja" if jinja_text else "none"
-    if config.renderer:
-        return "jinja"
     if config.parser or (config.model_family in _HARMONY and "<|start|>" in template and "<|end|>" in template):
         return "go"
     if go_template is not None:
@@ -96,7 +96,7 @@ def capabilities(
         found.append("audio")
     if projector is not None:
         found += _of_projector(projector)
-    if choice == "go" and template is not None and (parsed := _parsed(template)) is not None:
+    if choice in {"go", "renderer"} and template is not None and (parsed := _parsed(template)) is not None:
         found += sorted(parsed.capabilities)
     found += _PARSERS.get(config.parser, ())
     if config.model_family in _HARMONY:

@@ -119,6 +119,11 @@ class Model:
         return gguf.read(self.weights)
 
     @cached_property
+    def leading_token(self) -> str:
+        """The text of the token that the engine puts before every prompt, "" where it puts none."""
+        return self.gguf.token("bos_token_id") if self.gguf.adds_bos else ""
+
+    @cached_property
     def projector(self) -> Gguf | None:
         """The header of its first projector, None without one."""
         return gguf.read(self.projectors[0]) if self.projectors else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -11,8 +12,9 @@ from puna.engine import Generated, Sampling, Stopped, protocol
 from puna.engine.schema import ANY_OBJECT, ANY_OBJECT_GRAMMAR, enforceable
 from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
 from puna.events import Piece, PromptProgress
+from puna.media import shielded
 from puna.options import Options
-from puna.types import Conversation, Prompt, TokenLogprob, Usage
+from puna.types import Conversation, Prompt, TokenLogprob, ToolCall, Usage
 
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}}
 HI = Prompt("Hi")
@@ -108,6 +110,13 @@ def test_a_conversation_is_sent_with_what_its_template_needs() -> None:
     assert ([tool], {"enable_thinking": False}) == (body["tools"], body["chat_template_kwargs"])
 
 
+def test_tools_may_be_called_several_at_once() -> None:
+    """Whatever the template's own default is; without tools there is no word of it."""
+    tool = {"type": "function", "function": {"name": "now"}}
+    assert sent(Conversation([], tools=[tool]), sampling())["parallel_tool_calls"] is True
+    assert "parallel_tool_calls" not in sent(TALK, sampling())
+
+
 def test_a_format_constrains_either_kind_of_prompt() -> None:
     """Any object, or what follows the caller's schema."""
     assert ANY_OBJECT_GRAMMAR == sent(HI, sampling(format="json"))["grammar"]
@@ -122,6 +131,13 @@ def test_log_probabilities_are_asked_for_when_they_are_wanted(wanted: int, asked
     assert asked == sent(HI, sampling(top_logprobs=wanted))["n_probs"]
     body = sent(TALK, sampling(top_logprobs=wanted))
     assert (True, asked) == (body["logprobs"], body["top_logprobs"])
+
+
+def test_log_probabilities_go_together_with_tools() -> None:
+    """The chat route refuses its own word for them there, and takes llama.cpp's."""
+    body = sent(Conversation([], tools=[{"type": "function", "function": {"name": "now"}}]), sampling(top_logprobs=3))
+    assert 3 == body["n_probs"]
+    assert not {"logprobs", "top_logprobs"} & set(body)
 
 
 def test_a_completion_becomes_pieces_and_an_end() -> None:
@@ -148,6 +164,54 @@ def test_a_chat_becomes_pieces_and_an_end() -> None:
     )
 
     assert [PromptProgress(7, 7), Piece(thinking="Hm"), Piece("Hello"), Stopped("stop", Usage(7, 5), 0.5, 2.5)] == items
+
+
+def called(index: int, arguments: str, **said: Any) -> dict[str, Any]:
+    """An event with a piece of a tool call."""
+    function = {"arguments": arguments, **({"name": said.pop("name")} if "name" in said else {})}
+    return chat(delta={"tool_calls": [{"index": index, "function": function, **said}]})
+
+
+ADD = [called(0, "{", id="abc", type="function", name="add"), called(0, '"a": 1'), called(0, "}")]
+
+
+def test_a_chats_tool_calls_are_pieces_of_their_own() -> None:
+    """Whole, with the engine's ids, between what was said before and after them."""
+    items = decoded(
+        chat(delta={"reasoning_content": "Hm"}),
+        chat("So. "),
+        *ADD,
+        called(1, "", id="def", type="function", name="ping"),
+        chat("Done."),
+        chat(finish="tool_calls"),
+    )
+    calls = [Piece(call=ToolCall("add", {"a": 1}, "abc")), Piece(call=ToolCall("ping", {}, "def"))]
+
+    assert [Piece(thinking="Hm"), Piece("So. "), *calls, Piece("Done."), Stopped("stop", Usage(), 0.0, 0.0)] == items
+
+
+@pytest.mark.parametrize(("finish", "reason"), [("length", "length"), ("tool_calls", "stop"), ("stop", "stop")])
+def test_a_tool_call_that_was_cut_is_text(finish: str, reason: Any) -> None:
+    """By a limit or a stop string; a whole one is a call all the same."""
+    whole, cut = Piece(call=ToolCall("add", {"a": 1}, "abc")), Piece('{"name": "add", "arguments": {"a": 1')
+    end = Stopped(reason, Usage(), 0.0, 0.0)
+
+    assert [cut, end] == decoded(*ADD[:2], chat(finish=finish))
+    assert [whole, end] == decoded(*ADD, chat(finish=finish))
+
+
+def test_the_tokens_of_a_call_have_log_probabilities() -> None:
+    """Though their text is no text of the answer."""
+    event = called(0, "{}", id="abc", name="ping")
+    event["choices"][0]["logprobs"] = {"content": [PROBABILITY]}
+    logprob = TokenLogprob("é", -0.5, (195, 169))
+
+    assert [Piece(logprobs=(logprob,)), Piece(call=ToolCall("ping", {}, "abc"))] == decoded(event, top_logprobs=0)
+
+
+def test_with_a_limit_of_zero_nothing_is_called() -> None:
+    """As nothing is said."""
+    assert [Stopped("length", Usage(), 0.0, 0.0)] == decoded(*ADD, chat(finish="length"), max_tokens=0)
 
 
 @pytest.mark.parametrize(
@@ -270,3 +334,65 @@ def test_an_error_within_a_stream_ends_it(data: bytes, expected: type[PunaError]
     """Reported by the engine in either form, or an event that is none."""
     with pytest.raises(expected):
         list(protocol.Decoder(sampling()).feed(data))
+
+
+MARKER = "<__media_7f3a__>"
+
+
+def multimodal(text: str, *images: bytes, marker: str = MARKER) -> Any:
+    return json.loads(protocol.request(Prompt(text, images=images), sampling(), marker)[1])["prompt"]
+
+
+def test_images_stand_where_their_markers_do() -> None:
+    """In the order of the text, whatever their numbers; one without a marker is not sent."""
+    expected = {
+        "prompt_string": f"a{MARKER}b{MARKER}",
+        "multimodal_data": [base64.b64encode(image).decode() for image in (b"two", b"zero")],
+    }
+    assert expected == multimodal("a[img-2]b[img-0]", b"zero", b"one", b"two")
+
+
+@pytest.mark.parametrize(
+    ("expected", "text"),
+    [
+        (f"[img-0]{MARKER}", shielded("[img-0]") + "[img-0]"),
+        (f"[img-1]{MARKER}", "[img-1][img-0]"),
+        (f"<\u200b__media_7f3a__>{MARKER}", f"{MARKER}[img-0]"),
+    ],
+)
+def test_a_callers_text_asks_for_no_image(expected: str, text: str) -> None:
+    """Markers that stand for themselves, numbers without an image, and the engine's own marker are only text."""
+    assert {"prompt_string": expected, "multimodal_data": ["MA=="]} == multimodal(text, b"0")
+
+
+def test_without_a_marker_in_the_text_the_prompt_is_text() -> None:
+    """Also one that mentions what would be a marker."""
+    assert "[img-0]" == multimodal(shielded("[img-0]"), b"0")
+    assert "[img-0]" == sent(Prompt("[img-0]"), sampling())["prompt"]
+
+
+def test_an_engine_that_takes_no_images_says_so_itself() -> None:
+    """It is sent them all the same, with the marker that every llama.cpp knows."""
+    assert "<__media__>" == multimodal("[img-0]", b"0", marker="")["prompt_string"]
+
+
+def test_in_a_conversation_the_engines_marker_is_text() -> None:
+    """There the engine puts the marker itself, and would miss an image for one a caller wrote."""
+    talk = Conversation([{"role": "user", "content": f"say {MARKER}"}])
+    body = json.loads(protocol.request(talk, sampling(), MARKER)[1])
+    assert "say <\u200b__media_7f3a__>" == body["messages"][0]["content"]
+    assert talk.messages == json.loads(protocol.request(talk, sampling())[1])["messages"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "status", "body"),
+    [
+        ("<m>", 200, b'{"media_marker":"<m>","modalities":{"vision":true}}'),
+        ("<__media__>", 200, b'{"modalities":{"vision":true}}'),
+        ("<__media__>", 200, b"ok"),
+        ("<__media__>", 404, b'{"error":{}}'),
+    ],
+)
+def test_the_engine_tells_its_marker(expected: str, status: int, body: bytes) -> None:
+    """One that does not is an older one, with the marker all of them had."""
+    assert expected == protocol.media_marker(status, body)

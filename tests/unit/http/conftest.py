@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import threading
+from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from puna.types import (
     ChatRequest,
     CreateRequest,
     Details,
+    Embeddings,
+    EmbedRequest,
     GenerateRequest,
     ModelDetails,
     ModelSummary,
@@ -86,6 +89,34 @@ class FakeChat:
                 yield event
         finally:
             await events.aclose()
+
+
+@dataclass
+class FakeEmbedding:
+    """Makes a vector of each text's length, unless there is a ``fault``; waits for ever if told to."""
+
+    library: FakeLibrary
+    asked: list[EmbedRequest] = field(default_factory=list)
+    fault: PunaError | None = None
+    waits: bool = False
+    arrived: threading.Event = field(default_factory=threading.Event)
+    left: threading.Event = field(default_factory=threading.Event)
+
+    async def embed(self, request: EmbedRequest) -> Embeddings:
+        self.library.require(request.model)
+        self.asked.append(request)
+        self.arrived.set()
+        if self.fault is not None:
+            raise self.fault
+        try:
+            while self.waits:
+                await asyncio.sleep(1)
+        finally:
+            self.left.set()
+        if not request.inputs:
+            return Embeddings()
+        vectors = tuple(array("f", [len(text), 0.1]) for text in request.inputs)
+        return Embeddings(vectors, Usage(7), Timings(total=0.5, load=0.25))
 
 
 @dataclass
@@ -203,6 +234,7 @@ class Site:
 
     port: int
     chat: FakeChat
+    embedding: FakeEmbedding
     library: FakeLibrary
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
@@ -250,10 +282,10 @@ def client() -> AsgiClient:
 @pytest.fixture(scope="session")
 def running_site() -> Iterator[Site]:
     library = FakeLibrary()
-    chat = FakeChat(library)
+    chat, embedding = FakeChat(library), FakeEmbedding(library)
     settings = config.read({"PUNA_MAX_BODY": "1000", "OLLAMA_MODELS": os.devnull})
-    with served(app.build(Services(chat, library), settings, bound_to="127.0.0.1")) as port:
-        yield Site(port, chat, library)
+    with served(app.build(Services(chat, embedding, library), settings, bound_to="127.0.0.1")) as port:
+        yield Site(port, chat, embedding, library)
 
 
 @pytest.fixture
@@ -261,4 +293,5 @@ def site(running_site: Site) -> Site:
     """A server with one model, ``smol``, that says hello; JSON bodies may have 1000 bytes."""
     vars(running_site.library).update(vars(FakeLibrary()))
     vars(running_site.chat).update(vars(FakeChat(running_site.library)))
+    vars(running_site.embedding).update(vars(FakeEmbedding(running_site.library)))
     return running_site

@@ -15,6 +15,7 @@ class FakeLoaded:
     def __init__(self, spec: LoadSpec, journal: list[str]) -> None:
         self.spec = spec
         self.memory = 100
+        self.mapped = 0
         self.changed = asyncio.Event()
         self._journal = journal
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()

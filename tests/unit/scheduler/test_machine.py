@@ -88,6 +88,11 @@ def test_no_quota(tmp_path: Path, cgroup: str, files: dict[str, str]) -> None:
         (6000 * 1024, "", {}),
         (6000 * 1024, "0::/\n", {"memory.max": "max\n"}),
         (520, "0::/\n", {"memory.max": "1000\n", "memory.current": "600\n", "memory.stat": CACHES}),
+        (
+            520,
+            "0::/\n",
+            {"memory.max": "9000\n", "memory.high": "1000\n", "memory.current": "600\n", "memory.stat": CACHES},
+        ),
         (0, "0::/\n", {"memory.max": "100\n", "memory.current": "600\n", "memory.stat": CACHES}),
         (
             520,

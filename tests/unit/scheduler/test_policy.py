@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,6 +22,8 @@ from puna.scheduler.messages import (
     Key,
     Left,
     Load,
+    Memory,
+    Need,
     Reject,
     Request,
     Requested,
@@ -46,15 +50,15 @@ def ask(
     *,
     keep_alive: float | None = None,
     need: int = 0,
-    exact_threads: bool = False,
+    insists: tuple[str, ...] = ("num_ctx",),
     **spec: Any,
 ) -> Requested:
     wanted = dataclasses.replace(SPEC, model=Path(model), **spec)
-    return Requested(Request(number, wanted, need, keep_alive, exact_threads))
+    return Requested(Request(number, wanted, Need(need), keep_alive, frozenset(insists)))
 
 
-def started(runner: int, memory: int = 0) -> Started:
-    return Started(runner, memory)
+def started(runner: int) -> Started:
+    return Started(runner)
 
 
 def unload(model: str = "smol") -> Unload:
@@ -82,8 +86,11 @@ def make(**given: Any) -> State:
     return State(**{"max_loaded": 2, "max_queue": 10, "keep_alive": 300.0, "patience": 5.0, **given})
 
 
-def handle(state: State, event: Event, now: float, free: int) -> list[Action]:
-    return [*state.take(event, now), *state.decide(now, free)]
+def handle(
+    state: State, event: Event, now: float, free: int, held: Mapping[int, tuple[int, int]] = MappingProxyType({})
+) -> list[Action]:
+    whole, files = ({runner: sizes[at] for runner, sizes in held.items()} for at in (0, 1))
+    return [*state.take(event, now), *state.decide(now, Memory(free, whole, files))]
 
 
 def play(state: State, *steps: Step) -> None:
@@ -232,6 +239,41 @@ STORIES: dict[str, tuple[dict[str, Any], list[Step], str]] = {
         ],
         "<State smol: ready 2/2 leases | queue 0>",
     ),
+    "a context that nobody chose is what the model has, and loads nothing again": (
+        {},
+        [
+            (0, ask(1, num_ctx=2048), "load 1 smol"),
+            (1, started(1), "1 gets 1"),
+            (2, ask(2, num_ctx=4096, insists=()), "2 gets 1"),
+        ],
+        "<State smol: ready 2/2 leases | queue 0>",
+    ),
+    "a model that is loaded again keeps its keep-alive": (
+        {},
+        [
+            (0, ask(1, keep_alive=900.0), "load 1 smol"),
+            (1, started(1), "1 gets 1"),
+            (2, Left(1), "wake 902"),
+            (3, ask(2, num_ctx=8192), "stop 1, wake inf"),
+            (4, Stopped(1), "load 2 smol"),
+            (5, started(2), "2 gets 2"),
+            (6, Left(2), "wake 906"),
+        ],
+        "<State smol: ready 0/2 leases, expires 906.0 | queue 0>",
+    ),
+    "a model that was unloaded on purpose is kept as usual when it is asked for anew": (
+        {},
+        [
+            (0, ask(1, keep_alive=0.0), "load 1 smol"),
+            (1, started(1), "1 gets 1"),
+            (2, Left(1), "stop 1"),
+            (3, ask(2), ""),
+            (4, Stopped(1), "load 2 smol"),
+            (5, started(2), "2 gets 2"),
+            (6, Left(2), "wake 306"),
+        ],
+        "<State smol: ready 0/2 leases, expires 306.0 | queue 0>",
+    ),
     "a model is loaded again at once for another context when it is idle": (
         {},
         [
@@ -263,7 +305,7 @@ STORIES: dict[str, tuple[dict[str, Any], list[Step], str]] = {
         ],
         "<State smol: ready 1/2 leases | smol: loading | queue 1>",
     ),
-    "at the limit the idle model whose keep-alive ends first makes room": (
+    "at the limit the idle model that is kept for the shortest time makes room": (
         {},
         [
             (0, ask(1, "a", keep_alive=900.0), "load 1 a"),
@@ -277,7 +319,20 @@ STORIES: dict[str, tuple[dict[str, Any], list[Step], str]] = {
         ],
         "<State a: ready 0/2 leases, expires 902.0 | c: loading | queue 1>",
     ),
-    "of two models kept forever the least recently used makes room": (
+    "a model kept long makes no room while one kept shortly is idle, though its own time ends first": (
+        {},
+        [
+            (0, ask(1, "a", keep_alive=900.0), "load 1 a"),
+            (1, started(1), "1 gets 1"),
+            (2, Left(1), "wake 902"),
+            (800, ask(2, "b"), "load 2 b"),
+            (801, started(2), "2 gets 2"),
+            (802, Left(2), ""),
+            (803, ask(3, "c"), "stop 2"),
+        ],
+        "<State a: ready 0/2 leases, expires 902.0 | b: stopping | queue 1>",
+    ),
+    "of two models kept as long the least recently used makes room": (
         {"keep_alive": FOREVER},
         [
             (0, ask(1, "a"), "load 1 a"),
@@ -367,7 +422,20 @@ STORIES: dict[str, tuple[dict[str, Any], list[Step], str]] = {
         ],
         "<State a: ready 2/2 leases | queue 0>",
     ),
-    "the least busy model is the one that is barred": (
+    "of models in use the one that is kept for the shortest time is barred": (
+        {},
+        [
+            (0, ask(1, "a", keep_alive=FOREVER), "load 1 a"),
+            (0, ask(2, "b"), "load 2 b"),
+            (1, started(1), "1 gets 1"),
+            (1, started(2), "2 gets 2"),
+            (1, ask(3, "b"), "3 gets 2"),
+            (2, ask(4, "c"), "wake 7"),
+            (7, Tick(), ""),
+        ],
+        "<State a: ready 1/2 leases | b: ready 2/2 leases, barred from 4 | queue 1>",
+    ),
+    "of models kept as long the least busy is the one that is barred": (
         {},
         [
             (0, ask(1, "a"), "load 1 a"),
@@ -607,82 +675,152 @@ def test_stories(given: dict[str, Any], steps: list[Step], end: str) -> None:
     assert end == repr(state)
 
 
-MEMORY: dict[str, tuple[list[tuple[Event, int, str]], str]] = {
+MEMORY: dict[str, tuple[list[tuple[Event, int, dict[int, tuple[int, int]], str]], str]] = {
     "a model that cannot fit even alone is refused at once, and nobody is evicted for it": (
         [
-            (ask(1, "a", need=40), 100, "load 1 a"),
-            (started(1, 50), 50, "1 gets 1"),
-            (Left(1), 50, "wake 300"),
-            (ask(2, "b", need=101), 50, "2 InsufficientMemory"),
+            (ask(1, "a", need=40), 100, {}, "load 1 a"),
+            (started(1), 50, {1: (50, 0)}, "1 gets 1"),
+            (Left(1), 50, {1: (50, 0)}, "wake 300"),
+            (ask(2, "b", need=101), 50, {1: (50, 0)}, "2 InsufficientMemory"),
         ],
         "<State a: ready 0/2 leases, expires 300.0 | queue 0>",
     ),
     "idle models make room for one that would fit without them": (
         [
-            (ask(1, "a", need=40), 100, "load 1 a"),
-            (started(1, 50), 50, "1 gets 1"),
-            (Left(1), 50, "wake 300"),
-            (ask(2, "b", need=80), 50, "stop 1, wake inf"),
-            (Stopped(1), 100, "load 2 b"),
+            (ask(1, "a", need=40), 100, {}, "load 1 a"),
+            (started(1), 50, {1: (50, 0)}, "1 gets 1"),
+            (Left(1), 50, {1: (50, 0)}, "wake 300"),
+            (ask(2, "b", need=80), 50, {1: (50, 0)}, "stop 1, wake inf"),
+            (Stopped(1), 100, {}, "load 2 b"),
         ],
         "<State b: loading | queue 1>",
     ),
     "where memory is short, models in use are waited for, and small ones do not slip past": (
         [
-            (ask(1, "a", need=40), 100, "load 1 a"),
-            (started(1, 40), 60, "1 gets 1"),
-            (ask(2, "b", need=80), 60, "wake 5"),
-            (ask(3, "c", need=10), 60, ""),
-            (Left(1), 60, "stop 1, wake inf"),
-            (Stopped(1), 100, "load 2 b, load 3 c"),
+            (ask(1, "a", need=40), 100, {}, "load 1 a"),
+            (started(1), 60, {1: (40, 0)}, "1 gets 1"),
+            (ask(2, "b", need=80), 60, {1: (40, 0)}, "wake 5"),
+            (ask(3, "c", need=10), 60, {1: (40, 0)}, ""),
+            (Left(1), 60, {1: (40, 0)}, "stop 1, wake inf"),
+            (Stopped(1), 100, {}, "load 2 b, load 3 c"),
         ],
         "<State b: loading | c: loading | queue 2>",
     ),
     "memory promised to a load under way is not promised twice": (
         [
-            (ask(1, "a", need=60), 100, "load 1 a"),
-            (ask(2, "b", need=60), 100, ""),
-            (started(1, 30), 70, "1 gets 1, load 2 b"),
+            (ask(1, "a", need=60), 100, {}, "load 1 a"),
+            (ask(2, "b", need=60), 100, {}, ""),
+            (started(1), 70, {1: (30, 0)}, "1 gets 1, load 2 b"),
         ],
         "<State a: ready 1/2 leases | b: loading | queue 1>",
     ),
     "nor is memory that came back promised twice": (
         [
-            (ask(1, "a", need=90), 100, "load 1 a"),
-            (ask(2, "b", need=60), 100, ""),
-            (ask(3, "c", need=60), 100, ""),
-            (StartFailed(1, LoadFailed("no")), 100, "1 LoadFailed, load 2 b"),
+            (ask(1, "a", need=90), 100, {}, "load 1 a"),
+            (ask(2, "b", need=60), 100, {}, ""),
+            (ask(3, "c", need=60), 100, {}, ""),
+            (StartFailed(1, LoadFailed("no")), 100, {}, "1 LoadFailed, load 2 b"),
         ],
         "<State b: loading | queue 2>",
     ),
     "when even eviction has not helped, the request is refused": (
         [
-            (ask(1, "a", need=40), 100, "load 1 a"),
-            (started(1, 40), 60, "1 gets 1"),
-            (Left(1), 60, "wake 300"),
-            (ask(2, "b", need=80), 60, "stop 1, wake inf"),
-            (Stopped(1), 70, "2 InsufficientMemory"),
+            (ask(1, "a", need=40), 100, {}, "load 1 a"),
+            (started(1), 60, {1: (40, 0)}, "1 gets 1"),
+            (Left(1), 60, {1: (40, 0)}, "wake 300"),
+            (ask(2, "b", need=80), 60, {1: (40, 0)}, "stop 1, wake inf"),
+            (Stopped(1), 70, {}, "2 InsufficientMemory"),
         ],
         "<State queue 0>",
     ),
     "a larger context that cannot fit is refused, and the model goes on serving": (
         [
-            (ask(1, "a", need=40), 100, "load 1 a"),
-            (started(1, 40), 60, "1 gets 1"),
-            (ask(2, "a", need=200, num_ctx=65536), 60, "2 InsufficientMemory"),
-            (ask(3, "a", need=40), 60, "3 gets 1"),
+            (ask(1, "a", need=40), 100, {}, "load 1 a"),
+            (started(1), 60, {1: (40, 0)}, "1 gets 1"),
+            (ask(2, "a", need=200, num_ctx=65536), 60, {1: (40, 0)}, "2 InsufficientMemory"),
+            (ask(3, "a", need=40), 60, {1: (40, 0)}, "3 gets 1"),
         ],
         "<State a: ready 2/2 leases | queue 0>",
+    ),
+    "mapped weights in use are not free, whatever the system says": (
+        [
+            (ask(1, "a", need=60), 100, {}, "load 1 a"),
+            (started(1), 90, {1: (60, 50)}, "1 gets 1"),
+            (ask(2, "b", need=60), 90, {1: (60, 50)}, "wake 5"),
+            (ask(3, "c", need=40), 90, {1: (60, 50)}, ""),
+            (Left(2), 90, {1: (60, 50)}, "load 2 c, wake inf"),
+        ],
+        "<State a: ready 1/2 leases | c: loading | queue 1>",
+    ),
+    "mapped weights come back once, not twice, when their model goes": (
+        [
+            (ask(1, "a", need=60), 100, {}, "load 1 a"),
+            (started(1), 90, {1: (60, 50)}, "1 gets 1"),
+            (Left(1), 90, {1: (60, 50)}, "wake 300"),
+            (ask(2, "b", need=101), 90, {1: (60, 50)}, "2 InsufficientMemory"),
+            (ask(3, "b", need=100), 90, {1: (60, 50)}, "stop 1, wake inf"),
+        ],
+        "<State a: stopping | queue 1>",
+    ),
+    "weights that the engine has copied are not counted a second time as mapped": (
+        [
+            (ask(1, "a", need=60), 100, {}, "load 1 a"),
+            (started(1), 40, {1: (110, 50)}, "1 gets 1"),
+            (ask(2, "b", need=40), 40, {1: (110, 50)}, "load 2 b"),
+        ],
+        "<State a: ready 1/2 leases | b: loading | queue 1>",
+    ),
+    "a model that has grown since it was loaded is weighed as it is": (
+        [
+            (ask(1, "a", need=40), 100, {}, "load 1 a"),
+            (started(1), 60, {1: (40, 0)}, "1 gets 1"),
+            (Left(1), 20, {1: (80, 0)}, "wake 300"),
+            (ask(2, "b", need=90), 20, {1: (80, 0)}, "stop 1, wake inf"),
+            (Stopped(1), 100, {}, "load 2 b"),
+        ],
+        "<State b: loading | queue 1>",
+    ),
+    "a load that runs out of memory is tried once more without the others, and nothing loads beside it": (
+        [
+            (ask(1, "a", need=10), 100, {}, "load 1 a"),
+            (started(1), 90, {1: (10, 0)}, "1 gets 1"),
+            (ask(2, "b", need=10), 90, {1: (10, 0)}, "load 2 b"),
+            (StartFailed(2, InsufficientMemory("no")), 90, {1: (10, 0)}, "wake 5"),
+            (Left(1), 90, {1: (10, 0)}, "stop 1, wake inf"),
+            (Stopped(1), 100, {}, "load 3 b"),
+            (ask(3, "c", need=10), 100, {}, ""),
+            (started(3), 90, {3: (10, 0)}, "2 gets 3, load 4 c"),
+        ],
+        "<State b: ready 1/2 leases | c: loading | queue 1>",
+    ),
+    "a load that runs out of memory alone is given up": (
+        [
+            (ask(1, "a", need=10), 100, {}, "load 1 a"),
+            (StartFailed(1, InsufficientMemory("no")), 100, {}, "1 InsufficientMemory"),
+        ],
+        "<State queue 0>",
+    ),
+    "a load that runs out of memory a second time is given up": (
+        [
+            (ask(1, "a", need=10), 100, {}, "load 1 a"),
+            (started(1), 90, {1: (10, 0)}, "1 gets 1"),
+            (Left(1), 90, {1: (10, 0)}, "wake 300"),
+            (ask(2, "b", need=10), 90, {1: (10, 0)}, "load 2 b"),
+            (StartFailed(2, InsufficientMemory("no")), 90, {1: (10, 0)}, "stop 1, wake inf"),
+            (Stopped(1), 100, {}, "load 3 b"),
+            (StartFailed(3, InsufficientMemory("no")), 100, {}, "2 InsufficientMemory"),
+        ],
+        "<State queue 0>",
     ),
 }
 
 
 @pytest.mark.parametrize(("steps", "end"), MEMORY.values(), ids=MEMORY.keys())
-def test_memory(steps: list[tuple[Event, int, str]], end: str) -> None:
-    """What the story's title says; the middle column is the free memory."""
+def test_memory(steps: list[tuple[Event, int, dict[int, tuple[int, int]], str]], end: str) -> None:
+    """What the story's title says; in the middle the free memory, and what is held: in all, and of it mapped files."""
     state = make(max_loaded=3)
-    for event, free, expected in steps:
-        assert (event, expected) == (event, tell(handle(state, event, 0, free)))
+    for event, free, held, expected in steps:
+        assert (event, expected) == (event, tell(handle(state, event, 0, free, held)))
     assert end == repr(state)
 
 
@@ -692,13 +830,6 @@ def error_of(actions: list[Action]) -> Exception:
     return action.error
 
 
-def test_insufficient_memory_text() -> None:
-    """Both figures are in the text, so that one sees by how much it failed."""
-    error = error_of(handle(make(), ask(1, need=9 * 2**30), 0, 700 * 2**20))
-    assert isinstance(error, InsufficientMemory)
-    assert "the model needs 9.0 GiB of memory and at most 700 MiB can be made free" == str(error)
-
-
 @pytest.mark.parametrize(
     ("has", "wants", "expected"),
     [
@@ -706,12 +837,19 @@ def test_insufficient_memory_text() -> None:
         ({"num_ctx": 8192}, {"num_ctx": 4096}, True),
         ({"num_ctx": 4096}, {"num_ctx": 4097}, False),
         ({"parallel": 1}, {"parallel": 4}, True),
+        ({"num_ctx": 2048}, {"num_ctx": 4096, "insists": ()}, True),
         ({"batch": 64}, {"batch": 512}, True),
+        ({"batch": 64}, {"batch": 512, "insists": ("batch",)}, False),
         ({"threads": 2}, {"threads": 4}, True),
-        ({"threads": 2}, {"threads": 4, "exact_threads": True}, False),
-        ({"threads": 4}, {"threads": 4, "exact_threads": True}, True),
+        ({"threads": 2}, {"threads": 4, "insists": ("threads",)}, False),
+        ({"threads": 4}, {"threads": 4, "insists": ("threads",)}, True),
+        ({"prompt_cache": 0}, {"prompt_cache": 1}, True),
         ({"mmap": False}, {"mmap": None}, True),
+        ({"mmap": None}, {"mmap": True}, True),
         ({"mmap": None}, {"mmap": False}, False),
+        ({"mmap": False}, {"mmap": True}, False),
+        ({"pooling": "last"}, {"pooling": None}, True),
+        ({"pooling": None}, {"pooling": "last"}, False),
         ({"gpu_layers": 0}, {"gpu_layers": -1}, True),
         ({"gpu_layers": -1}, {"gpu_layers": 0}, False),
         ({"main_gpu": 1}, {"main_gpu": None}, True),
@@ -723,7 +861,7 @@ def test_insufficient_memory_text() -> None:
 def test_compatible(has: dict[str, Any], wants: dict[str, Any], expected: bool) -> None:
     """A model is loaded again only for a difference the request insists on."""
     loaded = ask(1, **has).request
-    runner = Runner(1, loaded.key, loaded.spec, 0, keep_alive=1.0)
+    runner = Runner(1, loaded.key, loaded.spec, Need(0), keep_alive=1.0)
     assert expected is runner.serves(ask(2, **wants).request)
 
 
@@ -754,7 +892,7 @@ def test_weighs_memory() -> None:
     for event, expected in steps:
         state.take(event, 0)
         assert (event, expected) == (event, state.weighs_memory)
-        state.decide(0, PLENTY)
+        state.decide(0, Memory(PLENTY))
 
 
 def test_errors_are_the_callers() -> None:

@@ -20,6 +20,8 @@ from puna.scheduler.messages import (
     Key,
     Left,
     Load,
+    Memory,
+    Need,
     Reject,
     Request,
     Requested,
@@ -37,10 +39,10 @@ MODELS = st.sampled_from(["a", "b", "c", "d"])
 MEMORY = 100
 
 
-def handle(state: State, event: Event, now: float, free: int) -> list[Action]:
+def handle(state: State, event: Event, now: float, memory: Memory) -> list[Action]:
     """Any figure will do for the free memory where the state says that it is not weighed."""
     actions = state.take(event, now)
-    return actions + state.decide(now, free if state.weighs_memory else -1)
+    return actions + state.decide(now, memory if state.weighs_memory else Memory(-1))
 
 
 class World(RuleBasedStateMachine):
@@ -53,6 +55,7 @@ class World(RuleBasedStateMachine):
         self.now, self.alarm, self.count, self.closed = 0.0, FOREVER, 0, False
         self.specs: dict[int, LoadSpec] = {}
         self.needs: dict[Path, int] = {}
+        self.files: dict[Path, int] = {}
         self.wants: dict[int, int] = {}
         self.loading: set[int] = set()
         self.ready: set[int] = set()
@@ -60,10 +63,27 @@ class World(RuleBasedStateMachine):
         self.waiting: set[int] = set()
         self.leases: dict[int, int] = {}
         self.orphans: set[int] = set()
+        self.excused: set[int] = set()
+        self.were_ready: set[int] = set()
+
+    def need(self, runner: int) -> int:
+        return self.needs[self.specs[runner].model]
+
+    def own(self, runner: int) -> int:
+        """What it has taken beside files: nothing yet if it was never ready."""
+        return self.need(runner) - self.files[self.specs[runner].model] if runner in self.were_ready else 0
+
+    def memory(self, ready: set[int]) -> Memory:
+        """What the system tells: mapped files count as free."""
+        return Memory(
+            free=MEMORY - sum(map(self.own, self.ready | self.stopping)),
+            held={one: self.need(one) for one in ready},
+            mapped={one: self.need(one) - self.own(one) for one in ready},
+        )
 
     def send(self, event: Event) -> None:
-        used = sum(self.needs[self.specs[one].model] for one in self.loading | self.ready | self.stopping)
-        for action in handle(self.state, event, self.now, MEMORY - used):
+        dying = {event.runner} if isinstance(event, Died) else set()
+        for action in handle(self.state, event, self.now, self.memory(self.ready - dying)):
             match action:
                 case Load(runner, spec):
                     assert runner not in self.specs
@@ -72,6 +92,8 @@ class World(RuleBasedStateMachine):
                     assert Key.of(spec) not in {Key.of(self.specs[one]) for one in alive}
                     self.specs[runner] = spec
                     self.loading.add(runner)
+                    needed = sum(map(self.need, self.loading | self.ready)) + sum(map(self.own, self.stopping))
+                    assert needed <= MEMORY
                 case Stop(runner):
                     assert runner in self.loading | self.ready
                     assert self.closed or runner not in self.leases.values()
@@ -88,7 +110,8 @@ class World(RuleBasedStateMachine):
                     assert self.wants[request] <= MEMORY
                 case Reject(request, error):
                     self.waiting.remove(request)
-                    assert not isinstance(error, InsufficientMemory) or self.wants[request] > MEMORY
+                    excused = self.wants[request] > MEMORY or request in self.excused
+                    assert excused or not isinstance(error, InsufficientMemory)
                 case WakeAt(when):
                     assert when > self.now
                     self.alarm = when
@@ -99,16 +122,22 @@ class World(RuleBasedStateMachine):
     @rule(
         model=MODELS,
         need=st.integers(0, MEMORY + 10),
+        files=st.integers(0, 100),
         num_ctx=st.sampled_from([1024, 4096]),
         parallel=st.integers(1, 2),
         keep_alive=st.sampled_from([None, 0.0, 10.0, FOREVER]),
+        any_ctx=st.booleans(),
     )
-    def ask(self, model: str, need: int, num_ctx: int, parallel: int, keep_alive: float | None) -> None:
+    def ask(
+        self, model: str, *, need: int, files: int, num_ctx: int, parallel: int, keep_alive: float | None, any_ctx: bool
+    ) -> None:
         self.count += 1
         self.waiting.add(self.count)
         spec = LoadSpec(Path(model), num_ctx, parallel, threads=1)
         need = self.wants[self.count] = self.needs.setdefault(spec.model, need)
-        self.send(Requested(Request(self.count, spec, need, keep_alive)))
+        self.files.setdefault(spec.model, need * files // 100)
+        insists = frozenset[str]() if any_ctx else frozenset({"num_ctx"})
+        self.send(Requested(Request(self.count, spec, Need(need), keep_alive, insists)))
         if self.closed:
             assert self.count not in self.waiting
 
@@ -122,16 +151,20 @@ class World(RuleBasedStateMachine):
         self.send(Left(request))
 
     @precondition(lambda self: self.loading)
-    @rule(data=st.data(), well=st.booleans())
-    def load_ends(self, data: st.DataObject, *, well: bool) -> None:
+    @rule(data=st.data(), end=st.sampled_from(["well", "badly", "without memory"]))
+    def load_ends(self, data: st.DataObject, end: str) -> None:
         runner = data.draw(st.sampled_from(sorted(self.loading)))
         self.loading.remove(runner)
-        if well:
+        if end == "well":
             self.ready.add(runner)
-            self.send(Started(runner, self.needs[self.specs[runner].model]))
+            self.were_ready.add(runner)
+            self.send(Started(runner))
             assert runner in self.leases.values()
-        else:
+        elif end == "badly":
             self.send(StartFailed(runner, LoadFailed("no")))
+        else:
+            self.excused |= self.waiting
+            self.send(StartFailed(runner, InsufficientMemory("no")))
 
     @precondition(lambda self: self.stopping)
     @rule(data=st.data())
@@ -162,7 +195,7 @@ class World(RuleBasedStateMachine):
 
     @rule(number=st.integers(1000, 1001))
     def rumour(self, number: int) -> None:
-        for event in (Left(number), Started(number, 1), StartFailed(number, LoadFailed("")), Died(number, "")):
+        for event in (Left(number), Started(number), StartFailed(number, LoadFailed("")), Died(number, "")):
             before = repr(self.state)
             self.send(event)
             assert before == repr(self.state)
@@ -186,7 +219,8 @@ class World(RuleBasedStateMachine):
                 if runner in self.loading:
                     self.loading.remove(runner)
                     self.ready.add(runner)
-                    self.send(Started(runner, self.needs[self.specs[runner].model]))
+                    self.were_ready.add(runner)
+                    self.send(Started(runner))
             for runner in sorted(self.stopping):
                 self.stopping.remove(runner)
                 self.send(Stopped(runner))
@@ -203,18 +237,18 @@ TestAnySequence.settings = settings(max_examples=60, stateful_step_count=40, dea
 
 def test_no_starvation() -> None:
     """A steady stream of requests for loaded models cannot keep another model out of memory forever."""
-    state = State(max_loaded=1, max_queue=10, keep_alive=300.0)
+    state, memory = State(max_loaded=1, max_queue=10, keep_alive=300.0), Memory(MEMORY)
     popular, other = (LoadSpec(Path(name), 4096, 2, threads=1) for name in ("popular", "other"))
-    handle(state, Requested(Request(1, popular)), 0.0, MEMORY)
-    handle(state, Started(1, 0), 0.0, MEMORY)
-    handle(state, Requested(Request(2, other)), 0.5, MEMORY)
+    handle(state, Requested(Request(1, popular)), 0.0, memory)
+    handle(state, Started(1), 0.0, memory)
+    handle(state, Requested(Request(2, other)), 0.5, memory)
     active, number, now = {1}, 2, 0.5
     while active:
         number, now = number + 1, now + 0.5
-        arrived = handle(state, Requested(Request(number, popular)), now, MEMORY)
+        arrived = handle(state, Requested(Request(number, popular)), now, memory)
         active |= {action.request for action in arrived if isinstance(action, Grant)}
         ended = min(active)
-        freed = handle(state, Left(ended), now, MEMORY)
+        freed = handle(state, Left(ended), now, memory)
         active = (active - {ended}) | {action.request for action in freed if isinstance(action, Grant)}
         assert now < 10
     assert repr(state).startswith("<State popular: stopping")

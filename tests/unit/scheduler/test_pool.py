@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from puna.durations import FOREVER
 from puna.engine import LoadSpec
 from puna.errors import InsufficientMemory, LoadFailed, QueueFull, ShuttingDown
-from puna.scheduler.messages import Key
+from puna.scheduler.messages import Key, Need
 from puna.scheduler.pool import Lease, Pool, Running
 
 SPEC = LoadSpec(Path("smol"), num_ctx=4096, parallel=2, threads=2)
@@ -32,7 +31,6 @@ def run(new_engine: type[Any]) -> Callable[..., None]:
                 "max_loaded": 2,
                 "max_queue": 4,
                 "default_keep_alive": 300.0,
-                "load_timeout": FOREVER,
                 "free_memory": lambda: 1000,
                 **given,
             }
@@ -244,17 +242,6 @@ def test_engine_with_a_bug(run: Callable[..., None], error: Exception) -> None:
     run(story)
 
 
-def test_load_timeout(run: Callable[..., None]) -> None:
-    """A load that takes too long is cancelled, and says that time was the reason."""
-
-    async def story(engine: Any, pool: Pool) -> None:
-        with pytest.raises(LoadFailed, match=r"^timed out waiting for the engine to start: .* 0\.01 s"):
-            await ask(pool, SPEC)
-        await engine.saw("load smol", "cancel smol")
-
-    run(story, load_timeout=0.01)
-
-
 def test_engine_death(run: Callable[..., None]) -> None:
     """When an engine dies it is noticed at once and cleaned up, and whoever waits gets a new one."""
 
@@ -315,8 +302,53 @@ def test_memory(run: Callable[..., None]) -> None:
 
     async def story(engine: Any, pool: Pool) -> None:
         with pytest.raises(InsufficientMemory):
-            await ask(pool, SPEC, need=1001)
+            await ask(pool, SPEC, need=Need(1001))
         assert [] == engine.journal
+
+    run(story)
+
+
+def test_memory_is_weighed_as_it_is(run: Callable[..., None]) -> None:
+    """What the loaded models hold is measured when another one is asked for: mapped files in use are not free."""
+
+    async def story(engine: Any, pool: Pool) -> None:
+        getting = asyncio.create_task(ask(pool, SPEC, need=Need(600)))
+        await engine.finish("smol")
+        loaded = (await getting).loaded
+        loaded.memory = loaded.mapped = 600
+        other = asyncio.create_task(ask(pool, GEMMA, need=Need(500)))
+        await engine.finish("gemma")
+        await other
+        assert ["load smol", "close smol", "load gemma"] == engine.journal
+
+    run(story)
+
+
+def test_out_of_memory(run: Callable[..., None]) -> None:
+    """A load that finds too little memory after all is tried once more when the others are gone."""
+
+    async def story(engine: Any, pool: Pool) -> None:
+        async with leased(pool, engine):
+            pass
+        caller = asyncio.create_task(ask(pool, GEMMA))
+        await engine.fail("gemma", InsufficientMemory("no"))
+        await engine.saw("load smol", "load gemma", "close smol", "load gemma")
+        await engine.fail("gemma", InsufficientMemory("still no"))
+        with pytest.raises(InsufficientMemory, match="still no"):
+            await caller
+
+    run(story)
+
+
+@pytest.mark.parametrize(("expected", "wanted", "insists"), [(2048, 8192, ()), (1024, 1024, ("num_ctx",))])
+def test_context_of_a_lease(run: Callable[..., None], expected: int, wanted: int, insists: tuple[str, ...]) -> None:
+    """A request gets the context it asks for; where it asks for none, at most what the model has."""
+
+    async def story(engine: Any, pool: Pool) -> None:
+        async with leased(pool, engine, dataclasses.replace(SPEC, num_ctx=2048)):
+            spec = dataclasses.replace(SPEC, num_ctx=wanted)
+            assert expected == (await ask(pool, spec, insists=frozenset(insists))).num_ctx
+        await engine.saw("load smol")
 
     run(story)
 

@@ -14,21 +14,24 @@ from hypothesis import strategies as st
 
 from puna.engine import Generated, Loaded, LoadSpec, Sampling, Stopped
 from puna.errors import ContextTooLong, GenerationFailed, TemplateError
-from puna.events import Event, Piece, PromptProgress, Text
-from puna.families import Parser
-from puna.families.generic import PlainParser
+from puna.events import Event, Piece, PromptProgress, Text, Thinking, ToolCalled
+from puna.families import Found, Parser
+from puna.families.generic import Plain
 from puna.options import Options
-from puna.service.answering import Answered, answer
-from puna.types import Conversation, Message, Prompt, Usage
+from puna.service.answering import Answered, Answering
+from puna.types import Conversation, Format, Message, Prompt, ToolCall, Usage
 
 STOPPED = Stopped("stop", Usage(5, 2), 0.5, 1.5)
 USER = Message("user", "Hi")
 
 
 class ScriptedModel:
-    """A model whose tokens are words, which puts one more in front of each prompt, and which says what is laid down."""
+    """A model whose tokens are words, which puts one more in front of each prompt, and which says what is laid down.
 
-    def __init__(self, *script: Generated | Exception, num_ctx: int = 1000, finds: int = 0) -> None:
+    ``script`` is what it says each time, or the scripts of one run after another.
+    """
+
+    def __init__(self, *script: Generated | Exception | list[Generated], num_ctx: int = 1000, finds: int = 0) -> None:
         self.spec = LoadSpec(Path("scripted.gguf"), num_ctx, parallel=1, threads=1)
         self.memory = 0
         self.asked: list[tuple[Prompt | Conversation, Sampling]] = []
@@ -47,6 +50,10 @@ class ScriptedModel:
             for item in self._script:
                 if isinstance(item, Exception):
                     raise item
+                if not isinstance(item, list):
+                    yield item
+            runs = [run for run in self._script if isinstance(run, list)]
+            for item in runs[len(self.asked) - 1] if runs else ():
                 yield item
         finally:
             self.closed += 1
@@ -74,13 +81,30 @@ class Hesitant:
     def __init__(self) -> None:
         self._held = ""
 
-    def feed(self, piece: Piece) -> Iterator[Event]:
-        if self._held:
-            yield Text(self._held)
-        self._held = piece.text.replace("?", "")
-
-    def close(self) -> Iterator[Event]:
+    def feed(self, text: str) -> Iterator[Found]:
         yield Text(self._held)
+        self._held = text.replace("?", "")
+
+    def close(self) -> Iterator[Found]:
+        yield Text(self._held)
+
+
+class Tagged:
+    """A parser that knows reasoning by its tags, which come in pieces of their own."""
+
+    def __init__(self) -> None:
+        self._thinks = False
+
+    def feed(self, text: str) -> Iterator[Found]:
+        if text in {"<think>", "</think>"}:
+            self._thinks = text == "<think>"
+        elif text == "<call>":
+            yield ToolCalled(ToolCall("f", {}))
+        else:
+            yield Thinking(text) if self._thinks else Text(text)
+
+    def close(self) -> Iterator[Found]:
+        return iter(())
 
 
 async def as_prompt(messages: Sequence[Message]) -> Prompt:
@@ -101,12 +125,22 @@ def answered(
     max_tokens: int = 100,
     truncate: bool = True,
     shift: bool = True,
+    thinks: bool = False,
+    wanted: Format = None,
 ) -> list[Event | Answered]:
     async def run() -> list[Event | Answered]:
         loaded: Loaded = model
-        sampling = Sampling(Options(), max_tokens=max_tokens, num_ctx=model.spec.num_ctx)
-        items = answer(loaded, messages, rendering, sampling, parser or PlainParser(), truncate=truncate, shift=shift)
-        async with aclosing(items):
+        sampling = Sampling(Options(), max_tokens=max_tokens, num_ctx=model.spec.num_ctx, format=wanted)
+        answering = Answering(
+            loaded,
+            rendering,
+            lambda _prompt: parser or Plain(),
+            sampling,
+            truncate=truncate,
+            shift=shift,
+            thinks_first=thinks,
+        )
+        async with aclosing(answering.answer(messages)) as items:
             return [item async for item in items]
 
     return asyncio.run(run())
@@ -253,7 +287,8 @@ def test_leaving_an_answer_cancels_it() -> None:
 
     async def run() -> None:
         sampling = Sampling(Options(), max_tokens=10, num_ctx=1000)
-        items = answer(model, [USER], as_prompt, sampling, PlainParser(), truncate=True, shift=True)
+        answering = Answering(model, as_prompt, lambda _prompt: Plain(), sampling, truncate=True, shift=True)
+        items = answering.answer([USER])
         assert Text("a") == await anext(items)
         assert 0 == model.closed
         await items.aclose()
@@ -268,9 +303,8 @@ def test_what_came_before_a_failure_was_said() -> None:
 
     async def run() -> None:
         sampling = Sampling(Options(), max_tokens=10, num_ctx=1000)
-        async with aclosing(
-            answer(model, [USER], as_prompt, sampling, PlainParser(), truncate=True, shift=True)
-        ) as items:
+        answering = Answering(model, as_prompt, lambda _prompt: Plain(), sampling, truncate=True, shift=True)
+        async with aclosing(answering.answer([USER])) as items:
             assert Text("a") == await anext(items)
             with pytest.raises(GenerationFailed):
                 await anext(items)
@@ -288,3 +322,53 @@ def test_messages_that_cannot_be_rendered_are_the_callers_error() -> None:
     with pytest.raises(TemplateError):
         answered(model, rendering=failing)
     assert [] == model.asked
+
+
+SCHEMA = {"type": "object"}
+
+
+def test_a_format_binds_the_answer_and_not_the_reasoning_before_it() -> None:
+    """The first run is free until the answer begins; the second goes on from there, bound; they count as one."""
+    first: list[Generated] = [PromptProgress(3, 3), *map(Piece, ["<think>", "hm", "</think>", "\n", "Sure, "]), STOPPED]
+    stopped = Stopped("stop", Usage(7, 2), 0.0, 0.25)
+    second: list[Generated] = [PromptProgress(7, 7), Piece('{"a"'), Piece(":1}"), stopped]
+    model = ScriptedModel(first, second)
+
+    *events, last = answered(model, parser=Tagged(), thinks=True, wanted=SCHEMA, max_tokens=20)
+
+    assert [PromptProgress(3, 3), Thinking("hm"), Text('{"a"'), Text(":1}")] == events
+    (_, free), (prompt, bound) = model.asked
+    assert Prompt("<user> Hi<think>hm</think>\n") == prompt
+    assert (None, SCHEMA, 15) == (free.format, bound.format, bound.max_tokens)
+    assert isinstance(last, Answered)
+    assert Usage(3, 4 + 2) == last.stopped.usage
+    assert '<think>hm</think>\n{"a":1}' == last.raw
+    assert 2 == model.closed
+
+
+@pytest.mark.parametrize(
+    ("thinks", "wanted"), [(False, SCHEMA), (True, None)], ids=["there is no reasoning", "there is no format"]
+)
+def test_an_answer_without_reasoning_or_without_a_format_takes_one_run(thinks: bool, wanted: Format) -> None:
+    """Bound from its first token, or not at all."""
+    model = ScriptedModel(Piece("{}"), STOPPED)
+    assert [Text("{}")] == answered(model, thinks=thinks, wanted=wanted)[:-1]
+    assert [wanted] == [sampling.format for _, sampling in model.asked]
+
+
+def test_a_tool_call_is_the_whole_answer_whatever_the_format() -> None:
+    """It is not cut off, nor is what follows it."""
+    model = ScriptedModel(*map(Piece, ["<think>", "hm", "</think>", "<call>", "done"]), STOPPED)
+    events = answered(model, parser=Tagged(), thinks=True, wanted=SCHEMA)
+    found = [Thinking("hm"), "f", Text("done")]
+    assert found == [event.call.name if isinstance(event, ToolCalled) else event for event in events[:-1]]
+    assert 1 == len(model.asked)
+
+
+def test_reasoning_that_reaches_the_limit_ends_the_answer() -> None:
+    """There is nothing left to bind."""
+    model = ScriptedModel(Piece("<think>"), Piece("hm"), Stopped("length", Usage(3, 2), 0.0, 0.0))
+    *events, last = answered(model, parser=Tagged(), thinks=True, wanted="json")
+    assert [Thinking("hm")] == events
+    assert isinstance(last, Answered)
+    assert "length" == last.stopped.reason

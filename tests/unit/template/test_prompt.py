@@ -145,6 +145,33 @@ def test_tools_are_printed_as_json(template: str, expected: str) -> None:
     assert expected == render("{{ if .Messages }}{{ end }}" + template, FIRST, tools=(WEATHER,))
 
 
+TYPESCRIPT = {
+    "string": ({"type": "string"}, "string"),
+    "number": ({"type": "number"}, "number"),
+    "integer": ({"type": "integer"}, "number"),
+    "boolean": ({"type": "boolean"}, "boolean"),
+    "array": ({"type": "array", "items": {"type": "string"}}, "any[]"),
+    "object": ({"type": "object"}, "Record<string, any>"),
+    "null": ({"type": "null"}, "null"),
+    "several": ({"type": ["string", "integer"]}, "string | number"),
+    "anyOf": ({"anyOf": [{"type": "array"}, {"type": ["null", "boolean"]}]}, "any[] | null | boolean"),
+    "an unknown one": ({"type": "date"}, "any"),
+    "none": ({}, "any"),
+}
+
+
+@pytest.mark.parametrize(("schema", "expected"), TYPESCRIPT.values(), ids=TYPESCRIPT.keys())
+def test_typescript_types(schema: dict[str, object], expected: str) -> None:
+    """toTypeScriptType tells the type of a property as models that were trained on TypeScript know it."""
+    parameters = {"type": "object", "properties": {"x": schema}}
+    tool = Tool("f", {"type": "function", "function": {"name": "f", "parameters": parameters}})
+    template = (
+        "{{ if .Messages }}{{ range (index .Tools 0).Function.Parameters.Properties }}{{ toTypeScriptType . }}"
+        "{{ end }}{{ end }}"
+    )
+    assert expected == render(template, FIRST, tools=(tool,))
+
+
 def test_no_tools() -> None:
     """Without tools, .Tools is false, empty and null."""
     template = (

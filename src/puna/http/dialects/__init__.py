@@ -17,7 +17,16 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.events import Event, Progress
-from puna.types import ChatRequest, CreateRequest, GenerateRequest, ModelDetails, ModelSummary, RunningModel
+from puna.types import (
+    ChatRequest,
+    CreateRequest,
+    Embeddings,
+    EmbedRequest,
+    GenerateRequest,
+    ModelDetails,
+    ModelSummary,
+    RunningModel,
+)
 
 
 class Chat(Protocol):
@@ -51,6 +60,14 @@ class Chat(Protocol):
 
     def running(self) -> list[RunningModel]:
         """The models in memory."""
+        ...
+
+
+class Embedding(Protocol):
+    """Vectors of texts."""
+
+    async def embed(self, request: EmbedRequest, /) -> Embeddings:
+        """Make a vector of each input; without inputs, load the model."""
         ...
 
 
@@ -91,6 +108,7 @@ class Services:
     """What puna can do."""
 
     chat: Chat
+    embedding: Embedding
     library: Library
 
 

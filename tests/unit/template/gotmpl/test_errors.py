@@ -31,6 +31,12 @@ PARSING = {
     "bad character": ("{{ 'ab' }}", "1: malformed character constant: 'ab'"),
     "bad number": ("{{ 1x }}", '1: bad number syntax: "1x"'),
     "not octal": ("{{ 08 }}", '1: integer overflow: "08"'),
+    "imaginary number": ("{{ 1i }}", '1: bad number syntax: "1i"'),
+    "complex number": ("{{ print 1+2i }}", '1: bad number syntax: "1+2i"'),
+    "block without a value": ('{{ block "a" }}x{{ end }}', "1: missing value for block clause"),
+    "else if of a loop": ("{{ range 1 }}{{ else if 2 }}{{ end }}", "1: unexpected <if> in input"),
+    "operator": ("{{ .A == .B }}", '1: unexpected "=" in operand'),
+    "subscript": ("{{ .A[0] }}", "1: bad character U+005B '['"),
     "number too large": ("{{ 99999999999999999999 }}", '1: integer overflow: "99999999999999999999"'),
     "strange character": ("{{ é§ }}", "1: bad character U+00A7 '§'"),
     "unprintable character": ("{{ \x01 }}", "1: unrecognized character in action: U+0001"),
@@ -64,6 +70,14 @@ EXECUTING = {
         "{{ .Point.Z }}",
         "1:9: executing %s at <.Point.Z>: can't evaluate field Z in type geo.Point",
     ),
+    "method": (
+        "{{ .Point.String }}",
+        "1:9: executing %s at <.Point.String>: can't evaluate field String in type geo.Point",
+    ),
+    "method with an argument": (
+        "\n{{ .Point.Scale 2 }}",
+        "2:9: executing %s at <.Point.Scale>: can't evaluate field Scale in type geo.Point",
+    ),
     "field of nil": ("{{ .Nothing.X }}", "1:11: executing %s at <.Nothing.X>: nil pointer evaluating interface {}.X"),
     "field of a parenthesis": (
         "{{ (len .Name).X }}",
@@ -77,6 +91,11 @@ EXECUTING = {
     "value with an argument": ("{{ 1 2 }}", "1:3: executing %s at <1>: can't give argument to non-function 1"),
     "nil alone": ("{{ nil }}", "1:3: executing %s at <nil>: nil is not a command"),
     "loop over text": ("{{ range .Name }}{{ end }}", "1:9: executing %s at <.Name>: range can't iterate over Ada"),
+    "loop over a float": ("{{ range .Half }}{{ end }}", "1:9: executing %s at <.Half>: range can't iterate over 0.5"),
+    "loop over a struct": (
+        "{{ range .Point }}{{ end }}",
+        "1:9: executing %s at <.Point>: range can't iterate over {1}",
+    ),
     "loop over a number with two variables": (
         "{{ range $i, $e := 2 }}{{ end }}",
         "1:19: executing %s at <2>: can't use 2 to iterate over more than one variable",
@@ -160,6 +179,14 @@ EXECUTING = {
         "{{ len .Nothing }}",
         "1:3: executing %s at <len .Nothing>: error calling len: len of nil pointer",
     ),
+    "a function of the language as a value": (
+        "{{ call len .Name }}",
+        "1:8: executing %s at <len>: wrong number of args for len: want 1 got 0",
+    ),
+    "a function that is not there": (
+        "{{ call .Missing 1 }}",
+        "1:3: executing %s at <call .Missing 1>: error calling call: call of nil",
+    ),
     "a value that is no function": (
         "{{ call .Name }}",
         "1:3: executing %s at <call .Name>: error calling call: non-function of type string",
@@ -173,6 +200,7 @@ EXECUTING = {
 DATA = {
     "Name": "Ada",
     "Count": 3,
+    "Half": 0.5,
     "Words": ["x"],
     "Map": {"a": 1},
     "Nothing": None,

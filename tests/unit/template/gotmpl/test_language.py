@@ -28,6 +28,7 @@ TEXT = {
     "trim markers take space and newlines": ("a \n {{- 1 -}} \n b", "a1b"),
     "a minus without space is a sign": ("a {{-1}} b", "a -1 b"),
     "comments vanish": ("a{{/* any {{ thing */}}b", "ab"),
+    "a comment spans lines": ("a{{/* x\ny */}}b", "ab"),
     "comments trim too": ("a {{- /* x */ -}} b", "ab"),
     "actions span lines": ("{{\n.Name\n}}", "Ada"),
     "an empty template prints nothing": ("", ""),
@@ -52,6 +53,7 @@ LITERALS = {
 
 FIELDS = {
     "chains": ("{{ .Nested.Deep.Deeper }}", "down"),
+    "the value itself": ("{{ with .Name }}{{ . }}{{ end }}", "Ada"),
     "chains on a variable": ("{{ $x := .Nested }}{{ $x.Deep.Deeper }}", "down"),
     "chains on parentheses": ("{{ (.Nested).Deep.Deeper }} {{ (index .Nested `Deep`).Deeper }}", "down down"),
     "a missing key has no value": ("{{ .Missing }}", "<no value>"),
@@ -131,6 +133,7 @@ FUNCTIONS = {
     "not": ("{{ not .Empty }} {{ not 1 }}", "true false"),
     "eq with any of several": ('{{ eq .Name "Bob" "Ada" }} {{ eq 1 2 3 }}', "true false"),
     "eq with nil": ("{{ eq .Nothing nil }} {{ eq .Name nil }} {{ ne .Nothing nil }}", "true false false"),
+    "ne": ('{{ ne 1 2 }} {{ ne "a" "a" }}', "true false"),
     "order of numbers": ("{{ lt 1 2 }} {{ le 2 2 }} {{ gt 1.5 2.5 }} {{ ge 2 3 }}", "true true false false"),
     "order of text": ('{{ lt "a" "b" }} {{ ge "a" "b" }}', "true false"),
     "len counts bytes and elements": ("{{ len .Words }} {{ len .Cut }} {{ len .Map }}", "3 9 2"),

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from puna.http.dialects import Route, Services
-from puna.http.dialects.ollama import inference, models, site
+from puna.http.dialects.ollama import embedding, inference, models, site
 
 
 def routes(services: Services) -> Sequence[Route]:
     """Every route of the dialect."""
-    return (*site.routes(), *inference.routes(services.chat), *models.routes(services.library))
+    return (
+        *site.routes(),
+        *inference.routes(services.chat),
+        *embedding.routes(services.embedding),
+        *models.routes(services.library),
+    )

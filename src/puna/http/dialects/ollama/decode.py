@@ -117,6 +117,8 @@ def create(body: bytes) -> tuple[CreateRequest, bool]:
         parser=fields.text("parser"),
         requires=fields.text("requires"),
         quantize=fields.text("quantize") or fields.text("quantization"),
+        modelfile=fields.text("modelfile"),
+        path=fields.text("path"),
     )
     return request, fields.flag("stream", default=True)
 

@@ -41,6 +41,8 @@ class Words(ABC, Generic[R]):
     def __init__(self, model: str, clock: Clock = time.time_ns) -> None:
         self._model = model
         self._clock = clock
+        self._held: list[types.ToolCall] = []
+        """Tool calls that come with the end of the stream."""
 
     def line(self, event: Event) -> bytes:
         """The line of a stream that says ``event``; empty when there is nothing to say."""
@@ -50,9 +52,9 @@ class Words(ABC, Generic[R]):
             case Thinking():
                 return self._delta(self._object(thinking=event.text), event.logprobs)
             case ToolCalled():
-                return self._called(event.call)
+                return self._called(event)
             case Done():
-                return _line(self._end(event))
+                return _line(self._end(event, calls=self._held))
             case _:
                 return b""
 
@@ -94,13 +96,14 @@ class Words(ABC, Generic[R]):
     def _object(self, *, text: str = "", thinking: str = "", calls: Sequence[types.ToolCall] = ()) -> R:
         """An object of the reply, not the last one."""
 
-    @abstractmethod
-    def _called(self, call: types.ToolCall) -> bytes:
-        """The line of a stream that says a tool call."""
+    def _called(self, called: ToolCalled) -> bytes:
+        """The line of a stream that says a tool call; empty when it is to come with the end."""
+        self._held.append(called.call)
+        return b""
 
 
 class ChatWords(Words[wire.ChatReply]):
-    """The words of ``/api/chat``."""
+    """The words of ``/api/chat``, where a tool call is said when it is certain."""
 
     def rendered(self, rendered: Rendered) -> bytes:
         """The prompt the model would get, beside a message that nobody says."""
@@ -116,16 +119,12 @@ class ChatWords(Words[wire.ChatReply]):
         message = wire.Message("assistant", text, thinking, said)
         return wire.ChatReply(model=self._model, created_at=timestamp(self._clock()), message=message, done=False)
 
-    def _called(self, call: types.ToolCall) -> bytes:
-        return _line(self._object(calls=(call,)))
+    def _called(self, called: ToolCalled) -> bytes:
+        return super()._called(called) if called.at_end else _line(self._object(calls=(called.call,)))
 
 
 class GenerateWords(Words[wire.GenerateReply]):
     """The words of ``/api/generate``, where tool calls have no id and come in the last object only."""
-
-    def __init__(self, model: str, clock: Clock = time.time_ns) -> None:
-        super().__init__(model, clock)
-        self._calls: list[types.ToolCall] = []
 
     def _object(
         self, *, text: str = "", thinking: str = "", calls: Sequence[types.ToolCall] = ()
@@ -137,14 +136,10 @@ class GenerateWords(Words[wire.GenerateReply]):
             reply.tool_calls = tuple(wire.ToolCall(function=function) for function in functions)
         return reply
 
-    def _called(self, call: types.ToolCall) -> bytes:
-        self._calls.append(call)
-        return b""
-
     def _end(
         self, done: Done, *, text: str = "", thinking: str = "", calls: Sequence[types.ToolCall] = ()
     ) -> wire.GenerateReply:
-        reply = super()._end(done, text=text, thinking=thinking, calls=(*self._calls, *calls))
+        reply = super()._end(done, text=text, thinking=thinking, calls=calls)
         reply.context = done.context
         return reply
 

@@ -102,6 +102,15 @@ def test_lines_of_a_generation(event, said):
     assert f'{{"model":"smol",{CREATED},{said}}}\n' == generate().line(event).decode()
 
 
+def test_a_call_that_was_certain_only_at_the_end_of_a_chat_comes_with_it():
+    """As Ollama says it; one that was certain before has been said by then."""
+    words = chat()
+
+    assert b"" == words.line(ToolCalled(CALL, at_end=True))
+    last = json.loads(words.line(DONE))
+    assert (True, ["call_m8ejbhc3"]) == (last["done"], [call["id"] for call in last["message"]["tool_calls"]])
+
+
 def test_tool_calls_of_generate_come_last_and_have_no_id():
     """Its only place for them is the last object."""
     words = generate()

@@ -1,0 +1,143 @@
+"""Qwen3.5, Qwen3.8 and Ornith: see pictures, reason unless told not to, call tools as ``<function=…>``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from puna.families import Chat, Parser, Reading, Renderer
+from puna.template.tooljson import described
+from puna.toolcalls import xml
+from puna.toolcalls.tagged import CALL, CALLED, THINK, THOUGHT, TaggedParser, reasons
+from puna.types import Message, Think, Tool
+
+_MUCH = (
+    "Reasoning effort is set to xhigh. Please think carefully through the task, validate key assumptions, consider "
+    "plausible alternatives, and prioritize correctness, consistency, and clarity in the final answer."
+)
+_LITTLE = (
+    "Reasoning effort is set to low. Keep your thinking brief and focused, moving directly to the conclusion without "
+    "unnecessary elaboration."
+)
+_INSTRUCTING = frozenset({"system", "developer"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Renderer:
+    """What the models differ in.
+
+    ``remembers``: every earlier answer is told with its reasoning, not only those of the current turn. ``told_effort``:
+    a line of the system message says how much to reason; there is only one system message then, and reasoning is never
+    looked for in the text of an answer.
+    """
+
+    remembers: bool = False
+    told_effort: bool = False
+
+    def __call__(self, chat: Chat) -> str:
+        """The prompt."""
+        return "".join(self._parts(chat))
+
+    def _parts(self, chat: Chat) -> Iterator[str]:
+        thinking = chat.think is not False
+        yield from self._preamble(chat)
+        question = _last_question(chat)
+        roles = ["", *(message.role for message in chat.messages), ""]
+        for index, message in enumerate(chat.messages):
+            match message.role:
+                case "system" if index == 0:
+                    pass
+                case "system" | "developer" if self.told_effort:
+                    pass
+                case "assistant":
+                    yield f"<|im_start|>assistant\n{self._answer(chat, index, now=thinking and index > question)}"
+                    yield "" if message is chat.prefill else "<|im_end|>\n"
+                case "tool":
+                    yield "" if roles[index] == "tool" else "<|im_start|>user"
+                    yield f"\n<tool_response>\n{_content(chat, index)}\n</tool_response>"
+                    yield "" if roles[index + 2] == "tool" else "<|im_end|>\n"
+                case role:
+                    yield f"<|im_start|>{role}\n{_content(chat, index)}<|im_end|>\n"
+        if not chat.prefill:
+            yield "<|im_start|>assistant\n"
+            yield f"{THINK}\n" if thinking else f"{THINK}\n\n{THOUGHT}\n\n"
+
+    def _preamble(self, chat: Chat) -> Iterator[str]:
+        instructions = [message for message in chat.messages if message.role in _INSTRUCTING]
+        if not self.told_effort:
+            instructions = [message for message in chat.messages[:1] if message.role == "system"]
+        paragraphs = [
+            _effort(chat.think) if self.told_effort else "",
+            _offered(chat.tools) if chat.tools else "",
+            *(message.content.strip() for message in instructions),
+        ]
+        text = "\n\n".join(filter(None, paragraphs))
+        if text or (instructions and not self.told_effort):
+            yield f"<|im_start|>system\n{text}<|im_end|>\n"
+
+    def _answer(self, chat: Chat, index: int, *, now: bool) -> str:
+        message, content = chat.messages[index], _content(chat, index)
+        told = now or self.remembers
+        thought = message.thinking.strip() if told else ""
+        if not thought and not self.told_effort:
+            thought, content = _split(content)
+        calls = "\n".join(xml.written(call) for call in message.tool_calls)
+        gap = "\n\n" if content.strip() and calls else ""
+        return (f"{THINK}\n{thought}\n{THOUGHT}\n\n" if told else "") + content + gap + calls
+
+
+def _effort(think: Think) -> str:
+    match think:
+        case None | "high" | "max":
+            return _MUCH
+        case "low":
+            return _LITTLE
+    return ""
+
+
+def _offered(tools: tuple[Tool, ...]) -> str:
+    lines = "".join(f"\n{json.dumps(described(tool), ensure_ascii=False)}" for tool in tools)
+    return f"# Tools\n\nYou have access to the following functions:\n\n<tools>{lines}\n</tools>\n\n{xml.INSTRUCTIONS}"
+
+
+def _split(content: str) -> tuple[str, str]:
+    """The reasoning that a caller left in the text of an answer, and the answer."""
+    before, end, after = content.partition(THOUGHT)
+    if not end:
+        return "", content
+    return before.rpartition(THINK)[2].strip(), after.lstrip("\n")
+
+
+def _last_question(chat: Chat) -> int:
+    """The last message of the user that is no result of a tool written out by the caller."""
+    return max(
+        (index for index, message in enumerate(chat.messages) if message.role == "user" and not _is_result(message)),
+        default=len(chat.messages) - 1,
+    )
+
+
+def _is_result(message: Message) -> bool:
+    content = message.content.strip()
+    return content.startswith("<tool_response>") and content.endswith("</tool_response>")
+
+
+def _content(chat: Chat, index: int) -> str:
+    """A message, trimmed, with the markers of its pictures in front."""
+    content, markers = chat.messages[index].content, chat.image_markers(index)
+    return (f"{markers} {content}" if markers and content[:1].strip() else markers + content).strip()
+
+
+def _parser(chat: Chat, prompt: str) -> Parser:
+    return TaggedParser(xml.XmlSyntax(chat.tools), reasoning=reasons(chat.think, chat.prefill, prompt))
+
+
+_READING = Reading(_parser, (THINK, THOUGHT, CALL, CALLED))
+
+RENDERERS: Final[Mapping[str, Renderer]] = {
+    "qwen3.5": _Renderer(),
+    "qwen3.8": _Renderer(remembers=True, told_effort=True),
+    "ornith": _Renderer(remembers=True),
+}
+PARSERS: Final[Mapping[str, Reading]] = {"qwen3.5": _READING, "ornith": _READING}

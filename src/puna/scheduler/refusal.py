@@ -1,0 +1,26 @@
+"""What is said to a request whose model cannot fit into memory."""
+
+from __future__ import annotations
+
+from puna.errors import InsufficientMemory
+from puna.scheduler.messages import Request
+
+
+def too_little(request: Request, most: int) -> InsufficientMemory:
+    """What ``request`` needs, the ``most`` bytes there can be for it, and what can be done about it."""
+    need, spec = request.need, request.spec
+    contexts = f"{spec.parallel} x {spec.num_ctx}" if spec.parallel > 1 else f"{spec.num_ctx}"
+    if need.total - need.contexts < most:
+        fewer = " or a smaller OLLAMA_NUM_PARALLEL" if spec.parallel > 1 else ""
+        remedy = f"use a smaller num_ctx{fewer}"
+    else:
+        remedy = "use a smaller model or a smaller quantization of this one, or end other programs"
+    return InsufficientMemory(
+        f"the model needs {_size(need.total)} of memory, {_size(need.contexts)} of it for {contexts} tokens of "
+        f"context, and at most {_size(most)} can be made free: {remedy}"
+    )
+
+
+def _size(count: int) -> str:
+    mebibytes = count / 2**20
+    return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"

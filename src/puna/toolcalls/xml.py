@@ -1,0 +1,84 @@
+"""Tool calls as ``<function=NAME>`` with a ``<parameter=NAME>`` for each argument, typed by the tool's schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from puna.toolcalls.tagged import CALL, CALLED
+from puna.toolcalls.typed import parameters_of, typed
+from puna.types import Tool, ToolCall
+
+_FUNCTION = re.compile(r"\s*<function=([^>\n]+)>")
+_PARAMETER = re.compile(r"\s*<parameter=([^>\n]+)>(.*?)</parameter>(?=\s*(?:<parameter=|</function>))", re.DOTALL)
+_END = re.compile(r"\s*</function>\s*")
+
+INSTRUCTIONS = """\
+If you choose to call a function ONLY reply in the following format with NO suffix:
+
+<tool_call>
+<function=example_function_name>
+<parameter=example_parameter_1>
+value_1
+</parameter>
+<parameter=example_parameter_2>
+This is the value for the second parameter
+that can span
+multiple lines
+</parameter>
+</function>
+</tool_call>
+
+<IMPORTANT>
+Reminder:
+- Function calls MUST follow the specified format: an inner <function=...></function> block must be nested within \
+<tool_call></tool_call> XML tags
+- Required parameters MUST be specified
+- You may provide optional reasoning for your function call in natural language BEFORE the function call, but NOT after
+- If there is no function call available, answer the question like normal with your current knowledge and do not tell \
+the user about function calls
+</IMPORTANT>"""
+"""What models that write calls so were trained to be told, after the list of tools."""
+
+
+class XmlSyntax:
+    """A ``Syntax`` for ``tagged``: one function or several, and nothing beside them and their parameters."""
+
+    begins = "<function="
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = tools
+
+    def inside_argument(self, text: str) -> bool:
+        """Inside a parameter."""
+        return text.rfind("<parameter=") > text.rfind("</parameter>")
+
+    def read(self, text: str) -> Sequence[ToolCall]:
+        """All the calls, or none."""
+        calls: list[ToolCall] = []
+        at = 0
+        while function := _FUNCTION.match(text, at):
+            name, at = function[1].strip(), function.end()
+            schemas = parameters_of(self._tools, name)
+            arguments: dict[str, Any] = {}
+            while parameter := _PARAMETER.match(text, at):
+                key, at = parameter[1].strip(), parameter.end()
+                arguments[key] = typed(parameter[2].removeprefix("\n").removesuffix("\n"), schemas.get(key, {}))
+            if not (end := _END.match(text, at)):
+                return []
+            at = end.end()
+            calls.append(ToolCall(name, arguments))
+        return calls if at == len(text) else []
+
+
+def spelled(value: Any) -> str:
+    """An argument as a model reads it: a string is itself, all else JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def written(call: ToolCall, spell: Callable[[Any], str] = spelled) -> str:
+    """``call`` between its tags, as a model reads it in a conversation."""
+    parameters = (f"<parameter={name}>\n{spell(value)}\n</parameter>\n" for name, value in call.arguments.items())
+    return f"{CALL}\n<function={call.name}>\n{''.join(parameters)}</function>\n{CALLED}"

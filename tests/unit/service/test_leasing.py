@@ -1,0 +1,51 @@
+"""What is planned for a model: by the settings, and by what was asked of it before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from puna import config, gguf
+from puna.options import Options
+from puna.service.leasing import Leasing
+
+
+@pytest.fixture
+def model(tmp_path: Path, write_gguf: Callable[..., Path]) -> Any:
+    path = write_gguf(tmp_path / "m.gguf")
+    return SimpleNamespace(
+        weights=path,
+        size=1000,
+        gguf=gguf.read(path),
+        adapters=(),
+        projectors=(),
+        capabilities=("completion",),
+        details=SimpleNamespace(family="llama"),
+        config=SimpleNamespace(model_family="llama"),
+    )
+
+
+def leasing(**environ: str) -> Leasing:
+    settings = config.read({"OLLAMA_MODELS": os.devnull, **environ})
+    return Leasing(cast("Any", None), cast("Any", None), settings)
+
+
+def test_a_model_that_writes_makes_embeddings_too(model: Any) -> None:
+    """Without being loaded once more for them."""
+    assert leasing().plan(model, Options()).pooling == "last"
+
+
+def test_a_binary_of_the_operators_takes_no_room_for_embeddings_nobody_wants(model: Any, tmp_path: Path) -> None:
+    """It may use a GPU; once they are wanted, every request plans for them, and the model is loaded but once more."""
+    binary = tmp_path / "llama-server"
+    binary.touch(mode=0o755)
+    plans = leasing(PUNA_LLAMA_SERVER=str(binary))
+    before = plans.plan(model, Options())
+    asked = plans.plan(model, Options(), embedding=True)
+    after = plans.plan(model, Options())
+    assert (None, "last", "last") == (before.pooling, asked.pooling, after.pooling)

@@ -1,0 +1,113 @@
+"""``<function=…>``, read and written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from puna.toolcalls.tagged import CALL, CALLED
+from puna.toolcalls.xml import XmlSyntax, spelled, written
+from puna.types import Tool, ToolCall
+
+ADD = Tool(
+    "add",
+    {
+        "function": {
+            "name": "add",
+            "parameters": {
+                "properties": {"a": {"type": "integer"}, "on": {"type": "boolean"}, "s": {"type": "string"}}
+            },
+        }
+    },
+)
+
+
+def between(text: str) -> str:
+    """What stands between the tags of a call."""
+    return text.removeprefix(CALL).removesuffix(CALLED)
+
+
+def read(text: str) -> list[ToolCall]:
+    return list(XmlSyntax([ADD]).read(text))
+
+
+def test_a_call_is_written_as_the_models_were_trained_on_it() -> None:
+    """Each tag and each value on lines of their own."""
+    call = ToolCall("add", {"a": 1, "s": "x\ny", "o": {"k": [True, None, "é"]}})
+    assert written(call) == (
+        "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n<parameter=s>\nx\ny\n</parameter>\n"
+        '<parameter=o>\n{"k": [true, null, "é"]}\n</parameter>\n</function>\n</tool_call>'
+    )
+
+
+def test_a_model_may_have_its_own_way_with_values() -> None:
+    """Some read Python's True, some JSON's true."""
+    assert "\nTrue\n" in written(ToolCall("add", {"on": True}), str)
+    assert "\ntrue\n" in written(ToolCall("add", {"on": True}), spelled)
+
+
+ARGUMENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": st.integers(-(1 << 63), (1 << 63) - 1),
+        "on": st.booleans(),
+        "s": st.text(st.characters(exclude_characters="<", exclude_categories=["Cs"])).filter(
+            lambda text: text.strip().lower() != "null"
+        ),
+    },
+)
+
+
+@given(st.lists(ARGUMENTS, max_size=3))
+def test_what_was_written_is_read_again(several: list[dict[str, Any]]) -> None:
+    """Names, values, their types and their order; several calls between one pair of tags, too."""
+    calls = [ToolCall("add", arguments) for arguments in several]
+    assert calls == read("".join(between(written(call)) for call in calls))
+    assert [list(call.arguments) for call in calls] == [list(arguments) for arguments in several]
+
+
+@given(
+    st.lists(st.sampled_from(["<function=f>", "<parameter=p>", "</parameter>", "</function>", *"<>/=\n x"])).map(
+        "".join
+    )
+)
+def test_no_text_is_an_error(text: str) -> None:
+    """What a model writes may be anything; then it is no call."""
+    assert all(call.name for call in read(text))
+    assert XmlSyntax([]).inside_argument(text) in {True, False}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "add",
+        "<function=add>",
+        "<function=add></function> and so on",
+        "<function=></function>",
+        "<function=add>1</function>",
+        "<function=add><parameter=a>1</function>",
+        "<function=add><parameter=a>1</parameter>",
+        "<function=add>\n</function>\n<function=add>",
+    ],
+)
+def test_what_is_not_all_calls_is_none(text: str) -> None:
+    """No half of an answer is taken for a call."""
+    assert [] == read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("<function=add>", False),
+        ("<function=add><parameter=s>\nsay ", True),
+        ("<function=add><parameter=s>\nsay </parameter>", False),
+        ("<function=add><parameter=s>x</parameter><parameter=t>", True),
+    ],
+)
+def test_a_tag_inside_a_value_is_the_values(text: str, inside: bool) -> None:
+    """A model may write files that are about tool calls."""
+    assert inside == XmlSyntax([]).inside_argument(text)
