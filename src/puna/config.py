@@ -56,7 +56,10 @@ class Settings:
     no_history: bool
     no_prune: bool
     llama_server: str
+    max_transfers: int
     max_body: int
+    state: Path
+    max_responses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,13 @@ def _whole(text: str) -> int:
     return number
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"must be at least 1: {text}")
+    return number
+
+
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
@@ -134,6 +144,10 @@ def _cache_type(text: str) -> str:
 
 def _models(text: str) -> Path:
     return Path(text).expanduser() if text else Path.home() / ".ollama" / "models"
+
+
+def _state(text: str) -> Path:
+    return Path(text).expanduser() if text else Path.home() / ".local" / "state" / "puna"
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -211,7 +225,22 @@ TABLE: tuple[Variable, ...] = (
     Variable("no_history", "OLLAMA_NOHISTORY", "", "do not keep the chat's input history", _truth),
     Variable("no_prune", "OLLAMA_NOPRUNE", "", "do not remove unused blobs", _truth),
     Variable("llama_server", "PUNA_LLAMA_SERVER", "", "path of a llama-server binary to use as the engine", str),
+    Variable(
+        "max_transfers",
+        "PUNA_MAX_TRANSFERS",
+        "16",
+        "connections that all pulls, and each push, may use at once",
+        _positive,
+    ),
     Variable("max_body", "PUNA_MAX_BODY", str(256 * 1024 * 1024), "largest JSON request body, in bytes", _whole),
+    Variable("state", "PUNA_STATE", "", "directory of what the server remembers (default ~/.local/state/puna)", _state),
+    Variable(
+        "max_responses",
+        "PUNA_MAX_RESPONSES",
+        str(256 * 1024 * 1024),
+        "bytes of answers of `/v1/responses` that are kept, the oldest go first; 0: none",
+        _whole,
+    ),
 )
 MEANINGLESS: Mapping[str, str] = {
     "OLLAMA_GPU_OVERHEAD": "puna places nothing on GPUs; a llama-server of your own reads `LLAMA_ARG_FIT_TARGET`",

@@ -11,13 +11,17 @@
     │   ├── InvalidOption         an option of the wrong type
     │   ├── InvalidFormat         ``format`` is neither "json" nor a JSON Schema
     │   ├── ModelfileError        a Modelfile that does not parse
+    │   │   └── InvalidParameter  it parses, but a PARAMETER or REQUIRES in it has no such value
     │   ├── TemplateError         a template that does not parse or execute
     │   ├── ContextTooLong        the prompt has more tokens than the context holds
     │   └── NotCapable            the model, or this version of puna, cannot do what is asked
     ├── CloudDisabled 403         what only ollama.com can do
     ├── NotFound 404
     │   ├── ModelNotFound
-    │   └── BlobNotFound
+    │   ├── BlobNotFound
+    │   ├── RequestNotFound       no such request runs
+    │   └── ResponseNotFound      an answer that was to be kept, and is not, or no more
+    ├── Canceled 499              someone ended the request
     ├── Unavailable 503
     │   ├── QueueFull
     │   ├── ShuttingDown
@@ -50,7 +54,7 @@ attributes; its text is the default wording, and a dialect may say it in its own
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class PunaError(Exception):
@@ -119,6 +123,10 @@ class ModelfileError(RequestError):
     """A Modelfile that does not parse; the text names the line where there is one."""
 
 
+class InvalidParameter(ModelfileError):
+    """A Modelfile that parses, with a PARAMETER or REQUIRES that is unknown or has a value it cannot have."""
+
+
 class TemplateError(RequestError):
     """A template that does not parse or execute; the text names line and column where they are known."""
 
@@ -169,6 +177,31 @@ class BlobNotFound(NotFound):
     def __init__(self, digest: str) -> None:
         super().__init__(f'blob "{digest}" not found')
         self.digest = digest
+
+
+class ResponseNotFound(NotFound):
+    """No answer of that id is kept: it never was, was deleted, or had to make room for newer ones."""
+
+    def __init__(self, id_: str) -> None:
+        super().__init__(f"Response with id '{id_}' not found.")
+        self.id = id_
+
+
+class RequestNotFound(NotFound):
+    """No request of that id runs, or none that uses a model."""
+
+    def __init__(self, id_: str) -> None:
+        super().__init__(f'request "{id_}" not found')
+        self.id = id_
+
+
+class Canceled(PunaError):
+    """The request was ended by someone else than its client."""
+
+    status = 499
+
+    def __init__(self) -> None:
+        super().__init__("request canceled")
 
 
 class Unavailable(PunaError):
@@ -263,6 +296,11 @@ class RegistryError(PunaError):
     def __init__(self, text: str, *, code: int = 0) -> None:
         super().__init__(text)
         self.code = code
+
+    def while_doing(self, what: str) -> Self:
+        """Say first, in its text, ``what`` was being done; give it back."""
+        self.args = (f"{what}: {self}",)
+        return self
 
 
 class Unreachable(RegistryError):

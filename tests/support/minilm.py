@@ -12,7 +12,7 @@ import json
 import re
 import struct
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ def read_tensors(path: Path) -> dict[str, Array]:
     }
 
 
-def write_gguf(path: Path) -> Path:
-    """Write the model as an F16 GGUF file."""
+def write_gguf(path: Path, *, pooling: PoolingType = PoolingType.MEAN, more: Mapping[str, Array] | None = None) -> Path:
+    """Write the model as an F16 GGUF file, with ``more`` tensors where another ``pooling`` wants them."""
     config = json.loads((folder() / "config.json").read_text())
     writer = GGUFWriter(path, "bert")
     writer.add_name("all-MiniLM-L6-v2")
@@ -76,12 +76,14 @@ def write_gguf(path: Path) -> Path:
     writer.add_head_count(config["num_attention_heads"])
     writer.add_layer_norm_eps(config["layer_norm_eps"])
     writer.add_causal_attention(False)
-    writer.add_pooling_type(PoolingType.MEAN)
+    writer.add_pooling_type(pooling)
     _add_vocabulary(writer, config)
     for name, tensor in read_tensors(folder() / "model.safetensors").items():
         if place := _place(name):
             small = tensor.ndim == 1 or place.startswith(("position_embd", "token_types"))
             writer.add_tensor(place, tensor if small else tensor.astype(np.float16))
+    for name, tensor in (more or {}).items():
+        writer.add_tensor(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -132,11 +134,15 @@ class Reference:
 
     def embed(self, text: str) -> Array:
         """The vector of ``text``: the mean of its tokens', with length one."""
-        states = self._embedded(self.tokens(text))
+        mean = self.states(self.tokens(text)).mean(axis=0)
+        return mean / np.linalg.norm(mean)
+
+    def states(self, tokens: list[int]) -> Array:
+        """What the model makes of each of ``tokens``."""
+        states = self._embedded(tokens)
         for layer in range(self._config["num_hidden_layers"]):
             states = self._layer(states, f"encoder.layer.{layer}")
-        mean = states.mean(axis=0)
-        return mean / np.linalg.norm(mean)
+        return states
 
     def _pieces(self, word: str) -> list[int]:
         """The longest pieces of the vocabulary that make ``word``, from its beginning."""

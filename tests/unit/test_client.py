@@ -19,6 +19,7 @@ from puna.types import (
     GenerateRequest,
     Message,
     ModelSummary,
+    PushRequest,
     RunningModel,
     Tensor,
     Timings,
@@ -435,6 +436,23 @@ def test_blobs(api, client, tmp_path):
     assert str(len(content)) == upload.headers["Content-Length"]
     assert sorted(sent) == sent
     assert len(content) == sent[-1]
+
+
+def test_push(api, client):
+    """A push says what to send and how, and yields each step."""
+    api.streams("/api/push", {"status": "pushing 0123", "digest": "sha256:0123", "total": 5}, {"status": "success"})
+    expected = [Progress("pushing 0123", "sha256:0123", 5), Progress("success")]
+    assert expected == list(client.push(PushRequest("team/smol", insecure=True)))
+    assert [{"model": "team/smol", "insecure": True, "stream": True}] == api.bodies("/api/push")
+
+
+@pytest.mark.parametrize(("text", "denied"), [("unauthorized: access denied", True), ("404: no such name", False)])
+def test_an_error_tells_whether_a_registry_wants_credentials(api, client, text, denied):
+    """In a stream an error has only words; what they mean is known here and nowhere else."""
+    api.streams("/api/push", {"error": text})
+    with pytest.raises(ApiError) as caught:
+        list(client.push(PushRequest("team/smol")))
+    assert denied == caught.value.denied
 
 
 def test_upload_refused(api, client, tmp_path):

@@ -48,7 +48,10 @@ def test_the_defaults_are_what_the_table_says() -> None:
         no_history=False,
         no_prune=False,
         llama_server="",
+        max_transfers=16,
         max_body=256 * 1024 * 1024,
+        state=Path.home() / ".local" / "state" / "puna",
+        max_responses=256 * 1024 * 1024,
     )
     assert expected == read({})
     assert expected == read({row.name: "" for row in TABLE})

@@ -53,7 +53,7 @@ def test_everything() -> None:
         parameters={"temperature": 0.5, "stop": ["<|end|>", "two words "], "num_ctx": 4096, "use_mmap": True},
         template='{{ if .System }}"{{ .System }}"\n{{ end }}{{ .Prompt }}',
         system="You are\n  a pirate.",
-        adapters=("./second.gguf",),
+        adapters=("./first.gguf", "./second.gguf"),
         licenses=("\nMIT\n", "Apache"),
         messages=(Message("user", "hi"), Message("assistant", "arr # not a comment")),
         renderer="qwen3-coder",
@@ -73,6 +73,7 @@ def test_printed_in_order() -> None:
     found = [line.split()[0] for line in str(parse(WHOLE)).splitlines() if line.split()[:1] and line[0].isupper()]
     assert [
         "FROM",
+        "ADAPTER",
         "ADAPTER",
         "DRAFT",
         "FROM",

@@ -126,3 +126,34 @@ def test_white_space_is_skipped_until_something_follows() -> None:
     scanner.add(" so ")
     assert scanner.skip_space()
     assert "so " == scanner.rest()
+
+
+@given(cut(), MARKERS, st.booleans())
+def test_what_was_taken_too_early_can_be_put_back(pieces: list[str], markers: tuple[str, ...], trim: bool) -> None:
+    """As if it had never been taken; with the white space that was dropped before a marker."""
+    scanner = Scanner()
+    for piece in pieces:
+        scanner.add(piece)
+        text, marker = scanner.take(*markers, trim=trim)
+        scanner.put_back(text + (scanner.dropped + marker if marker else ""))
+    assert "".join(pieces) == scanner.rest()
+
+
+def test_white_space_before_a_marker_is_told_where_it_is_dropped() -> None:
+    """For those to whom it turns out to matter."""
+    scanner = Scanner()
+    scanner.add("so \n<think>  </think>")
+    assert ("so", "<think>") == scanner.take("<think>", trim=True)
+    assert " \n" == scanner.dropped
+    assert "</think>" == scanner.take_prefix("</think>")
+    assert "  " == scanner.dropped
+
+
+def test_what_is_held_back_may_be_long() -> None:
+    """A model that writes line after line and nothing else takes no more time than one that writes words."""
+    scanner = Scanner()
+    for _ in range(50_000):
+        scanner.add("\n\n\n\n")
+        assert ("", "") == scanner.take("<think>", "</think>", trim=True)
+    scanner.add("so")
+    assert "\n" * 200_000 + "so" == scanner.take("<think>", trim=True)[0]

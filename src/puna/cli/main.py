@@ -22,10 +22,18 @@ _COMMANDS = {
     "show": "models:show",
     "run": "run:run",
     "stop": "models:stop",
+    "pull": "transfer:pull",
+    "push": "transfer:push",
     "list": "models:list_models",
     "ps": "models:list_running",
     "cp": "models:copy",
     "rm": "models:remove",
+    "outdated": "updates:outdated",
+    "update": "updates:update",
+    "export": "archive:export",
+    "import": "archive:load",
+    "fsck": "store:fsck",
+    "prune": "store:prune",
     "help": "main:show_help",
 }
 _ALIASES = {"start": "serve", "ls": "list"}

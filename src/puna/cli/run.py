@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     help="let the model think first: true, false, high, medium, low or max",
 )
 @click.option("--hidethinking", is_flag=True, help="do not print what the model thinks")
+@click.option("--insecure", is_flag=True, help="allow HTTP when the model has to be pulled")
 def run(
     args: tuple[str, ...],
     *,
@@ -47,8 +48,9 @@ def run(
     nowordwrap: bool,
     think: str,
     hidethinking: bool,
+    insecure: bool,
 ) -> None:
-    """Run a model: answer a prompt, or chat."""
+    """Run a model: answer a prompt, or chat. One that is not there is pulled first."""
     session = Session(
         model=args[0],
         format=_format(format_text),
@@ -63,19 +65,25 @@ def run(
     with connected() as client:
         words = [os.fsencode(word).decode("utf-8", "replace") for word in args[1:]]
         piped = _piped()
+        prompt = None if not words and not piped and _interactive() else " ".join(([piped] if piped else []) + words)
         try:
-            if not words and not piped and _interactive():
-                from puna.cli.chat import converse  # noqa: PLC0415 - a single answer needs no line editor
-
-                converse(client, session)
-            else:
-                _answer(client, session, " ".join(([piped] if piped else []) + words))
+            _run(client, session, prompt)
         except ApiError as error:
             if error.code != 404:
                 raise
-            raise click.ClickException(
-                f"model '{session.model}' not found, make it with 'puna create {session.model} -f Modelfile'"
-            ) from error
+            from puna.cli.transfer import fetch  # noqa: PLC0415 - most models are there
+
+            fetch(client, session.model, insecure=insecure)
+            _run(client, session, prompt)
+
+
+def _run(client: Client, session: Session, prompt: str | None) -> None:
+    if prompt is None:
+        from puna.cli.chat import converse  # noqa: PLC0415 - a single answer needs no line editor
+
+        converse(client, session)
+    else:
+        _answer(client, session, prompt)
 
 
 def _answer(client: Client, session: Session, prompt: str) -> None:

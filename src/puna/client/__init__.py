@@ -20,7 +20,17 @@ from puna.client import wire
 from puna.errors import PunaError, ServerUnreachable
 from puna.events import Event, Progress
 from puna.names import Digest
-from puna.types import ChatRequest, CreateRequest, GenerateRequest, ModelDetails, ModelSummary, RunningModel
+from puna.types import (
+    ChatRequest,
+    CreateRequest,
+    GenerateRequest,
+    ModelDetails,
+    ModelSummary,
+    PullRequest,
+    PushRequest,
+    RunningModel,
+    StorePlace,
+)
 
 _UPLOAD_CHUNK = 1 << 20
 _CONNECT_SECONDS = 10.0
@@ -41,6 +51,11 @@ class ApiError(PunaError):
         self.text = text
         self.code = code
         self.reason = reason
+
+    @property
+    def denied(self) -> bool:
+        """Whether a registry wants other credentials, as far as a server tells: an error in a stream has only words."""
+        return self.code == 401 or any(words in self.text.lower() for words in ("access denied", "unauthorized"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,24 @@ class Client:
         """Make a model; the last step is ``Progress("success")``. The files must have been uploaded."""
         with closing(self._stream("/api/create", wire.body(request))) as lines:
             yield from map(wire.progress, lines)
+
+    def push(self, request: PushRequest) -> Generator[Progress]:
+        """Have the server send a model to its registry; the last step is ``Progress("success")``."""
+        with closing(self._stream("/api/push", wire.body(request))) as lines:
+            yield from map(wire.progress, lines)
+
+    def pull(self, request: PullRequest) -> Generator[Progress]:
+        """Have the server fetch a model; the last step is ``Progress("success")``."""
+        with closing(self._stream("/api/pull", wire.body(request))) as lines:
+            yield from map(wire.progress, lines)
+
+    def store(self) -> StorePlace | None:
+        """Where the server's model store is, if the server is a puna on this machine; else None."""
+        try:
+            raw = _object(self._call("GET", "/api/store").content)
+            return StorePlace(str(raw["path"]), int(raw["device"]), int(raw["inode"]))
+        except (ApiError, KeyError, TypeError, ValueError):
+            return None
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether the server holds the blob ``digest``."""

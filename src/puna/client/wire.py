@@ -21,6 +21,8 @@ from puna.types import (
     Message,
     ModelDetails,
     ModelSummary,
+    PullRequest,
+    PushRequest,
     RunningModel,
     Tensor,
     Timings,
@@ -33,7 +35,7 @@ from puna.types import (
 _WIRE_NAMES = {"source": "from", "licenses": "license", "render_only": "_debug_render_only"}
 
 
-def body(request: Inference | CreateRequest) -> dict[str, Any]:
+def body(request: Inference | CreateRequest | PullRequest | PushRequest) -> dict[str, Any]:
     """The body that asks for a streamed answer to ``request``, saying only what the request says."""
     said = {"stream": True} | {_WIRE_NAMES.get(name, name): value for name, value in _said(request).items()}
     if said.get("keep_alive") == FOREVER:
@@ -133,7 +135,7 @@ def model_details(raw: Mapping[str, Any]) -> ModelDetails:
 
 
 def progress(raw: Mapping[str, Any]) -> Progress:
-    """One line of ``/api/create``."""
+    """One line of ``/api/create``, ``/api/pull`` or ``/api/push``."""
     return Progress(
         status=raw.get("status") or "",
         digest=raw.get("digest") or "",

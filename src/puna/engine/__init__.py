@@ -7,8 +7,8 @@ must pass, the scripted stand-in included.
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,8 +16,11 @@ from puna.events import Piece, PromptProgress
 from puna.options import Options
 from puna.types import Conversation, Format, Prompt, Usage
 
-Pooling = Literal["own", "mean", "last"]
-"""How the vectors of a text's tokens become one: as the model's file says, their mean, or the last token's."""
+Pooling = Literal["own", "mean", "last", "rank"]
+"""How the vectors of a text's tokens become one: as the model's file says, their mean, or the last token's.
+
+``rank`` is for a model that makes no vectors but tells how well a text answers a query.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class Sampling:
     """How the answer is drawn: the run-scope ``options``, what the text must be, and the log-probabilities wanted.
 
     ``max_tokens`` is the final limit (the caller of the engine has applied its bounds), ``num_ctx`` the tokens a prompt
-    may have; ``top_logprobs`` None means no log-probabilities, 0 the chosen token's only.
+    may have; ``top_logprobs`` None means no log-probabilities, 0 the chosen token's only; ``logit_bias`` is what is
+    added to the logits of tokens, by their numbers.
     """
 
     options: Options
@@ -59,16 +63,21 @@ class Sampling:
     num_ctx: int
     format: Format = None
     top_logprobs: int | None = None
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The end of an answer: why, the tokens, and the seconds prompt and answer took."""
+    """The end of an answer: why, the tokens, and the seconds prompt and answer took.
+
+    ``stop_sequence`` is the one that ended it, where one did and the engine tells.
+    """
 
     reason: Literal["stop", "length"]
     usage: Usage
     prompt_seconds: float
     completion_seconds: float
+    stop_sequence: str = ""
 
 
 Generated = Piece | PromptProgress | Stopped
@@ -79,6 +88,14 @@ class Embedded:
     """The vectors of several inputs in their order, as the model made them, and the tokens all inputs had."""
 
     vectors: tuple[array[float], ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """How well each of several documents answers a query, as the model says it, and the tokens they all had."""
+
+    scores: tuple[float, ...]
     prompt_tokens: int
 
 
@@ -119,6 +136,15 @@ class Loaded(Protocol):
 
         Raises:
             ContextTooLong: an input has more tokens than the context holds.
+            InvalidRequest, GenerationFailed: the engine refused or failed this request.
+            EngineGone: the engine died.
+        """
+        ...
+
+    async def rank(self, query: str, documents: Sequence[str]) -> Ranked:
+        """How well each of ``documents`` answers ``query``; there is one at least. Cancelling the call stops it.
+
+        Raises:
             InvalidRequest, GenerationFailed: the engine refused or failed this request.
             EngineGone: the engine died.
         """

@@ -20,11 +20,12 @@ import msgspec
 
 from puna import media
 from puna.durations import FOREVER
-from puna.engine import Embedded, Generated, LoadSpec, Sampling, embedding, loading, openmp, protocol
+from puna.engine import Embedded, Generated, LoadSpec, Ranked, Sampling, embedding, loading, openmp, protocol, ranking
 from puna.engine.connection import ConnectionLost, Connections
 from puna.engine.process import EngineProcess
+from puna.engine.schema import Guard
 from puna.errors import ContextTooLong, EngineGone, GenerationFailed, LoadFailed
-from puna.events import PromptProgress
+from puna.events import Piece, PromptProgress
 from puna.types import Conversation, Prompt
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,12 @@ def _flags(spec: LoadSpec, socket: Path) -> list[str]:
     return flags
 
 
+def _guard(prompt: Prompt | Conversation, sampling: Sampling) -> Guard | None:
+    """Who sees to it that a schema is kept to; beside tools, an answer need not."""
+    free = isinstance(prompt, Conversation) and prompt.tools
+    return None if free or sampling.format is None or sampling.format == "json" else Guard(sampling.format)
+
+
 async def _read_byte(fd: int) -> None:
     """Wait until the runner writes to the pipe ``fd``."""
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
@@ -224,7 +231,7 @@ class LlamaCppModel:
     async def generate(self, prompt: Prompt | Conversation, sampling: Sampling) -> AsyncGenerator[Generated, None]:
         """Answer ``prompt`` as the contract says."""
         path, body = protocol.request(prompt, sampling, self._media_marker)
-        decoder = protocol.Decoder(sampling)
+        decoder, guard = protocol.Decoder(sampling), _guard(prompt, sampling)
         try:
             async with self.connections.stream(path, body) as reply:
                 if reply.status != 200:
@@ -233,6 +240,8 @@ class LlamaCppModel:
                     for item in decoder.feed(data):
                         if isinstance(item, PromptProgress) and item.total > sampling.num_ctx:
                             raise ContextTooLong(item.total, sampling.num_ctx)
+                        if guard is not None and isinstance(item, Piece) and not guard.accepts(item.text):
+                            raise GenerationFailed("the engine does not keep to the JSON Schema it was given")
                         yield item
         except (ConnectionLost, OSError) as error:
             raise await self._gone() from error
@@ -257,6 +266,17 @@ class LlamaCppModel:
         if status != 200:
             raise protocol.failure(status, reply)
         return embedding.decode(reply, len(inputs))
+
+    async def rank(self, query: str, documents: Sequence[str]) -> Ranked:
+        """How well ``documents`` answer ``query`` as the contract says, by one request."""
+        path, body = ranking.request(query, documents)
+        try:
+            status, reply = await self.connections.post(path, body)
+        except (ConnectionLost, OSError) as error:
+            raise await self._gone() from error
+        if status != 200:
+            raise protocol.failure(status, reply)
+        return ranking.decode(reply, len(documents))
 
     async def tokenize(self, text: str, *, framed: bool = False) -> list[int]:
         """The tokens of ``text`` as the contract says."""

@@ -70,6 +70,7 @@ class _Event(msgspec.Struct):
     content: str = ""
     stop: bool = False
     stop_type: str = ""
+    stopping_word: str = ""
     completion_probabilities: list[_Probability] | None = None
     choices: list[_Choice] | None = None
     timings: _Timings | None = None
@@ -101,10 +102,10 @@ def request(prompt: Prompt | Conversation, sampling: Sampling, media_marker: str
     """
     if isinstance(prompt, Prompt):
         body = _common(sampling) | {
-            "prompt": _multimodal(prompt, media_marker or _DEFAULT_MEDIA_MARKER) if prompt.images else prompt.text,
+            "prompt": _given(prompt, media_marker or _DEFAULT_MEDIA_MARKER),
             "n_predict": sampling.max_tokens,
             # Without this the last event repeats the whole prompt and every setting.
-            "response_fields": ["content", "stop", "stop_type", "timings"],
+            "response_fields": ["content", "stop", "stop_type", "stopping_word", "timings"],
         }
         if sampling.format == "json":
             body["grammar"] = ANY_OBJECT_GRAMMAR
@@ -120,7 +121,7 @@ def request(prompt: Prompt | Conversation, sampling: Sampling, media_marker: str
     }
     if prompt.tools:
         # Templates differ in whether several calls at once are their default.
-        body |= {"tools": prompt.tools, "parallel_tool_calls": True}
+        body |= {"tools": prompt.tools, "parallel_tool_calls": prompt.parallel_calls}
     if prompt.template_kwargs:
         body["chat_template_kwargs"] = prompt.template_kwargs
     if sampling.format == "json":
@@ -139,7 +140,8 @@ def request(prompt: Prompt | Conversation, sampling: Sampling, media_marker: str
 
 def _common(sampling: Sampling) -> dict[str, Any]:
     options = sampling.options
-    return {
+    bias = {"logit_bias": list(sampling.logit_bias.items())} if sampling.logit_bias else {}
+    return bias | {
         "stream": True,
         "return_progress": True,
         "cache_prompt": True,
@@ -156,6 +158,13 @@ def _common(sampling: Sampling) -> dict[str, Any]:
         "stop": options.stop,
         "n_keep": options.num_keep,
     }
+
+
+def _given(prompt: Prompt, media_marker: str) -> Any:
+    """What the engine is given for ``prompt``: a text, tokens that a text may follow, or text with images."""
+    if prompt.tokens:
+        return [*prompt.tokens, prompt.text] if prompt.text else prompt.tokens
+    return _multimodal(prompt, media_marker) if prompt.images else prompt.text
 
 
 def _multimodal(prompt: Prompt, media_marker: str) -> dict[str, Any] | str:
@@ -237,7 +246,8 @@ class Decoder:
         if event.error is not None:
             raise _error(event.error, int(event.error.code) if str(event.error.code).isdigit() else 500)
         if event.prompt_progress is not None:
-            yield PromptProgress(event.prompt_progress.processed, event.prompt_progress.total)
+            progress = event.prompt_progress
+            yield PromptProgress(progress.processed, progress.total, progress.cache)
         elif event.choices is not None:
             yield from self._chat(event)
         else:
@@ -247,7 +257,7 @@ class Decoder:
         if (event.content or event.completion_probabilities) and not self._silent:
             yield Piece(event.content, logprobs=self._logprobs(event.completion_probabilities))
         if event.stop:
-            yield self._stop(event.stop_type == "limit", event.timings)
+            yield self._stop(event.stop_type == "limit", event.timings, event.stopping_word)
 
     def _chat(self, event: _Event) -> Iterator[Generated]:
         for choice in event.choices or ():
@@ -268,12 +278,12 @@ class Decoder:
         for delta in choice.delta.tool_calls or ():
             yield from self._calls.feed(delta)
 
-    def _stop(self, limit: bool, timings: _Timings | None) -> Stopped:
+    def _stop(self, limit: bool, timings: _Timings | None, stop_sequence: str = "") -> Stopped:
         self.stopped = True
         spent = timings or _Timings()
-        usage = Usage(spent.cache_n + spent.prompt_n, 0 if self._silent else spent.predicted_n)
+        usage = Usage(spent.cache_n + spent.prompt_n, 0 if self._silent else spent.predicted_n, spent.cache_n)
         seconds = 0.0 if self._silent else spent.predicted_ms / 1000
-        return Stopped("length" if limit else "stop", usage, spent.prompt_ms / 1000, seconds)
+        return Stopped("length" if limit else "stop", usage, spent.prompt_ms / 1000, seconds, stop_sequence)
 
     def _logprobs(self, found: list[_Probability] | None) -> tuple[TokenLogprob, ...]:
         return tuple(self._logprob(one, one.top_logprobs[: self._alternatives]) for one in found or ())

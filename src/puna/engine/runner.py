@@ -25,7 +25,7 @@ _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
 """GGML's numbers of the types a KV cache may have."""
 
-_POOLINGS = {"mean": 1, "last": 3}
+_POOLINGS = {"mean": 1, "last": 3, "rank": 4}
 """llama.cpp's numbers of the ways to make one vector of many."""
 
 

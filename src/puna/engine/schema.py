@@ -1,33 +1,69 @@
 """JSON Schemas for constrained answers: checked, and made to mean what they mean to Ollama.
 
 llama.cpp hands a schema to llguidance and, when that refuses it, logs the fact and generates without any constraint.
-So puna asks the same library first: a schema that cannot be followed is the caller's error, not a silent surprise.
+So puna asks the same library first, and what it can enforce only in part is looked for here: a schema that cannot be
+followed to the letter is the caller's error, not a silent surprise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import msgspec
 
+from puna.engine.subschemas import changed, walk
 from puna.errors import InvalidRequest
 
 _GUIDANCE: Mapping[str, Any] = {
-    # Keywords that llguidance does not know are ignored, as Ollama ignores them.
-    "lenient": True,
     # Where white space is free, small models write nothing else until their limit.
     "whitespace_flexible": False,
     "item_separator": ", ",
     "key_separator": ": ",
 }
 
-_DATA = frozenset({"const", "default", "enum", "examples", "required"})
-"""Keywords whose values are data, not schemas."""
+_UNENFORCEABLE = (
+    "$dynamicRef",
+    "$recursiveRef",
+    "contains",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "else",
+    "if",
+    "maxContains",
+    "minContains",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "uniqueItems",
+)
+"""Keywords of JSON Schema that need to know more of an answer than what may come next."""
 
-_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
-"""Keywords whose values are schemas by a name of the author's."""
+_TRIVIAL: Mapping[str, Any] = {"propertyNames": {"type": "string"}, "uniqueItems": False}
+"""Values with which such a keyword says nothing; some programs that write schemas write them always."""
+
+_FORMATS = frozenset(
+    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"},
+)
+
+_URI = (
+    "^[A-Za-z][A-Za-z0-9+.-]*:(//[A-Za-z0-9.-]+(:[0-9]{1,5})?(/P*)*|/?(P+(/P*)*)?)([?](P|[/?])*)?(#(P|[/?])*)?$"
+).replace("P", "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})")
+"""RFC 3986's URIs, without IP literals and user names. Not every engine knows the format by its name."""
+
+_PATTERNS: Mapping[str, str] = {
+    # Leap seconds are valid at times that nobody knows beforehand, and no program expects one.
+    "date-time": "^[0-9-]{10}[tT][0-9]{2}:[0-9]{2}:[0-5][0-9]",
+    "time": "^[0-9]{2}:[0-9]{2}:[0-5][0-9]",
+    "uri": _URI,
+}
+"""What a text of a format must be beside it."""
+
+_COMBINING = ("$ref", "allOf", "anyOf", "oneOf")
 
 ANY_OBJECT: Mapping[str, Any] = {"type": "object", "x-guidance": _GUIDANCE}
 """The schema of ``format: "json"``, where the engine takes no grammar."""
@@ -47,39 +83,148 @@ ws     ::= | " " | "\n" [ \t]{0,20}
 a key right after the brace, as a schema without names would."""
 
 
-def enforceable(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema to give to the engine for ``schema``.
+def enforceable(schema: Mapping[str, Any], *, what: str = "format") -> Mapping[str, Any]:
+    """The schema to give to the engine for ``schema``; ``what`` errors call it.
 
     An object has no properties but those it names, unless it says otherwise: that is how Ollama reads a schema, and
     what programs written for it expect.
 
     Raises:
-        InvalidRequest: no answer can be held to the schema, and why.
+        InvalidRequest: no answer can be held to the schema; the text says why, and where as a JSON pointer.
     """
-    prepared = {**_closed(schema), "x-guidance": _GUIDANCE}
+    for pointer, why in _unenforceable(schema):
+        raise InvalidRequest(f"{what}: the JSON Schema cannot be followed: {pointer}: {why}")
+    prepared = {**_closed(schema), **_extended(schema), "x-guidance": _GUIDANCE}
     if problem := _problem(msgspec.json.encode(prepared).decode()):
-        raise InvalidRequest(f"format: the JSON Schema cannot be followed: {problem}")
+        where = next(_not_disjoint(prepared), "") if "oneOf" in problem else ""
+        told = f"{where}: more than one of the alternatives could hold" if where else problem
+        raise InvalidRequest(f"{what}: the JSON Schema cannot be followed: {told}")
     return prepared
 
 
+def _unenforceable(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where ``schema`` has keywords that cannot be enforced, as JSON pointers, and why."""
+    for pointer, part in walk(schema):
+        for keyword in _UNENFORCEABLE:
+            if keyword in part and part[keyword] != _TRIVIAL.get(keyword, ...):
+                yield f"{pointer}/{keyword}", "this keyword cannot be enforced"
+        form, pattern = part.get("format"), part.get("pattern")
+        if form is not None and form not in _FORMATS and _may_be_text(part):
+            yield f"{pointer}/format", f'the format "{form}" cannot be enforced'
+        if pattern is not None and (problem := _problem(_encoded({"type": "string", "pattern": pattern}))):
+            yield f"{pointer}/pattern", problem
+        for keyword in ("exclusiveMinimum", "exclusiveMaximum"):
+            if part.get(keyword) is True:
+                yield f"{pointer}/{keyword}", "it must be a number"
+        least = part.get("minProperties")
+        if isinstance(least, int | float) and least > max(1, len(part.get("required", ()))) and _names_anything(part):
+            # A name that is written twice is one property.
+            yield f"{pointer}/minProperties", "it cannot be enforced where names are free"
+
+
+def _may_be_text(schema: Mapping[str, Any]) -> bool:
+    types = schema.get("type", "string")
+    return "string" in types if isinstance(types, list) else types == "string"
+
+
+def _names_anything(schema: Mapping[str, Any]) -> bool:
+    """Whether an object may have properties that the schema does not name."""
+    return (
+        bool(schema.get("patternProperties"))
+        or schema.get("additionalProperties", "properties" not in schema) is not False
+    )
+
+
 def _closed(schema: Any, *, part: bool = False) -> Any:
-    """``schema`` with its objects closed; a ``part`` of an allOf stays open, since its siblings add to it."""
-    if isinstance(schema, list):
-        return [_closed(one, part=part) for one in schema]
+    """``schema`` made ready, with its objects closed; a ``part`` of another stays open: its siblings add to it."""
     if not isinstance(schema, Mapping):
         return schema
-    closed = {key: _value(key, one) for key, one in schema.items()}
-    if isinstance(schema.get("properties"), Mapping) and not part:
+    combined = any(keyword in schema for keyword in _COMBINING)
+    adds = part or isinstance(schema.get("properties"), Mapping)
+    closed = {
+        keyword: changed(keyword, value, partial(_closed, part=keyword == "allOf" or (adds and keyword in _COMBINING)))
+        for keyword, value in schema.items()
+        if keyword not in _TRIVIAL
+    }
+    if isinstance(schema.get("properties"), Mapping) and not part and not combined:
         closed.setdefault("additionalProperties", False)
+    form = schema.get("format", "")
+    if form in _PATTERNS and _may_be_text(schema):
+        closed["allOf"] = [*closed.get("allOf", ()), {"pattern": _PATTERNS[form]}]
+    if form == "uri":
+        del closed["format"]
     return closed
 
 
-def _value(key: str, value: Any) -> Any:
-    if key in _DATA:
-        return value
-    if key in _BY_NAME and isinstance(value, Mapping):
-        return {name: _closed(one) for name, one in value.items()}
-    return _closed(value, part=key == "allOf")
+def _extended(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The definitions of ``schema`` made ready, those open that others add properties to."""
+    bases: set[str] = set()
+    for _, part in walk(schema):
+        parts = part.get("allOf", ())
+        if "properties" in part:
+            parts = [*parts, part]
+        if len(parts) > 1:
+            bases |= {one["$ref"] for one in parts if isinstance(one, Mapping) and isinstance(one.get("$ref"), str)}
+    return {
+        keyword: {name: _closed(one, part=f"#/{keyword}/{name}" in bases) for name, one in schema[keyword].items()}
+        for keyword in ("$defs", "definitions")
+        if isinstance(schema.get(keyword), Mapping)
+    }
+
+
+def _not_disjoint(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The JSON pointers to the ``oneOf`` whose alternatives cannot be told apart."""
+    for pointer, part in walk(schema):
+        if "oneOf" in part:
+            alone = {"oneOf": part["oneOf"], **{key: schema[key] for key in ("$defs", "definitions") if key in schema}}
+            if "oneOf" in _problem(_encoded(_with_any_of(alone, keep=part["oneOf"]))):
+                yield f"{pointer}/oneOf"
+
+
+def _with_any_of(schema: Any, *, keep: Any) -> Any:
+    """``schema`` with every ``oneOf`` but the one that is ``keep`` as ``anyOf``."""
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        "anyOf" if keyword == "oneOf" and value is not keep else keyword: changed(
+            keyword, value, partial(_with_any_of, keep=keep)
+        )
+        for keyword, value in schema.items()
+    }
+
+
+def _encoded(schema: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(schema).decode()
+
+
+class Guard:
+    """Tells whether a text keeps to a schema as it is written, whoever wrote it.
+
+    An engine may know less of JSON Schema than puna does, and then says nothing.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        from llguidance import LLMatcher  # noqa: PLC0415
+
+        loose = {**enforceable(schema), "x-guidance": {"whitespace_flexible": True}}
+        self._matcher = LLMatcher(_bytes_as_tokens(), "%llguidance {}\nstart: %json " + _encoded(loose))
+        self._begun = False
+
+    def accepts(self, more: str) -> bool:
+        """Whether the text still keeps to it with ``more`` of it; white space around it is free."""
+        if not self._begun:
+            more = more.lstrip()
+            self._begun = bool(more)
+        content = more.encode()
+        taken: int = self._matcher.try_consume_tokens(list(content))
+        return taken == len(content) or (self._matcher.is_accepting() and not content[taken:].strip())
+
+
+@cache
+def _bytes_as_tokens() -> Any:
+    from llguidance import LLTokenizer  # noqa: PLC0415
+
+    return LLTokenizer("byte")
 
 
 @lru_cache(maxsize=256)

@@ -40,10 +40,32 @@ class Chat:
         """The beginning of the answer, when the caller wrote one."""
         return self.messages[-1] if self.messages and self.messages[-1].role == "assistant" else None
 
-    def image_markers(self, index: int) -> str:
-        """The markers of the images of message ``index``, ``[img-N]`` each, counted through the whole conversation."""
-        before = sum(len(message.images) for message in self.messages[:index])
-        return "".join(f"[img-{before + number}]" for number in range(len(self.messages[index].images)))
+    @property
+    def begun(self) -> Message | None:
+        """The answer to go on with, of which nothing may be there yet: a prefill, unless its tool calls end it."""
+        return None if self.prefill is None or self.prefill.tool_calls else self.prefill
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """The messages without the answer to go on with."""
+        return self.messages if self.begun is None else self.messages[:-1]
+
+    def content(self, index: int, text: str | None = None) -> str:
+        """The content of message ``index`` with a marker ``[img-N]`` for each image, counted through all messages.
+
+        A marker stands where the content says ``[img]``, the others in front. A caller who wrote markers has placed
+        all. ``text`` replaces the content where a family shows another.
+        """
+        content, images = self.messages[index].content if text is None else text, self.messages[index].images
+        if "[img-" in content:
+            return content
+        front = ""
+        for number in range(len(images)):
+            marker = f"[img-{sum(len(message.images) for message in self.messages[:index]) + number}]"
+            placed = content.replace("[img]", marker, 1)
+            front += marker if placed == content else ""
+            content = placed
+        return f"{front} {content}" if front and content and not content[0].isspace() else front + content
 
 
 class Parser(Protocol):

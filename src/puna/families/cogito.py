@@ -5,35 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Final
 
-from puna.families import Chat, Reading, Renderer
+from puna.families import Chat, Parser, Reading, Renderer
 from puna.template.tooljson import described
-from puna.toolcalls.blocks import THINK, THOUGHT, BlockParser, Start
-from puna.toolcalls.deepseek import BLOCKS, CALL, CALL_END, CALLS, CALLS_END, SEPARATOR, TOKENS
+from puna.toolcalls.deepseek import CALL, CALL_END, CALLS, CALLS_END, READERS, SEPARATOR, TOKENS
+from puna.toolcalls.jsontext import compact
+from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
 from puna.types import Message, Tool, ToolCall
 
-_BEGIN: Final = "<｜begin▁of▁sentence｜>"
-_END: Final = "<｜end▁of▁sentence｜>"
-_USER: Final = "<｜User｜>"
-_ASSISTANT: Final = "<｜Assistant｜>"
-_OUTPUTS: Final = "<｜tool▁outputs▁begin｜>"
-_OUTPUTS_END: Final = "<｜tool▁outputs▁end｜>"
-_OUTPUT: Final = "<｜tool▁output▁begin｜>"
-_OUTPUT_END: Final = "<｜tool▁output▁end｜>"
+_BEGIN = "<｜begin▁of▁sentence｜>"
+_END = "<｜end▁of▁sentence｜>"
+_USER = "<｜User｜>"
+_ASSISTANT = "<｜Assistant｜>"
+_OUTPUTS = "<｜tool▁outputs▁begin｜>"
+_OUTPUTS_END = "<｜tool▁outputs▁end｜>"
+_OUTPUT = "<｜tool▁output▁begin｜>"
+_OUTPUT_END = "<｜tool▁output▁end｜>"
 
-_ROLES: Final = frozenset({"user", "assistant", "tool"})
+_ROLES = frozenset({"user", "assistant", "tool"})
 
-_REASON: Final = "Enable deep thinking subroutine.\n\n"
-_IDENTITY: Final = (
+_REASON = "Enable deep thinking subroutine.\n\n"
+_IDENTITY = (
     "You are Cogito, an AI assistant created by Deep Cogito, which is an AI research lab based in San Francisco."
 )
 
 
-def render(chat: Chat) -> str:
+def _render(chat: Chat) -> str:
     """The prompt. Cogito's own system prompt comes first, then that of the first message; later ones are left out."""
-    begun = chat.prefill if chat.prefill and not chat.prefill.tool_calls else None
-    turns = [message for message in chat.messages[: -1 if begun else None] if message.role in _ROLES]
+    begun = chat.begun
+    turns = [message for message in chat.turns if message.role in _ROLES]
     ending = "" if turns and turns[-1].role == "user" else _ASSISTANT
     if begun and begun.content:
         ending += begun.content
@@ -42,11 +42,10 @@ def render(chat: Chat) -> str:
     return _BEGIN + _system(chat) + _tools(chat.tools) + "".join(_turns(turns)) + ending
 
 
-def parser(chat: Chat, prompt: str) -> BlockParser:
+def _parser(chat: Chat, prompt: str) -> Parser:
     """A parser for the answer to ``prompt``. Given tools it does not reason, unless the prompt has begun to."""
-    begun = chat.prefill is not None and bool(chat.prefill.content)
-    reasons = prompt.rstrip().endswith(THINK) or (bool(chat.think) and not chat.tools and not begun)
-    return BlockParser(BLOCKS, Start.REASONING if reasons else Start.TEXT)
+    reasons = bool(chat.think) and not chat.tools
+    return TaggedParser(READERS, Tags(trims_start=True), Start.after(prompt, chat.prefill, reasons=reasons))
 
 
 def _system(chat: Chat) -> str:
@@ -83,9 +82,9 @@ def _answer(message: Message) -> str:
 
 
 def _call(call: ToolCall) -> str:
-    arguments = json.dumps(dict(call.arguments), ensure_ascii=False, separators=(",", ":"))
+    arguments = compact(dict(call.arguments))
     return f"{CALL}function{SEPARATOR}{call.name}\n```json\n{arguments}\n```{CALL_END}"
 
 
-RENDERERS: Mapping[str, Renderer] = {"cogito": render}
-PARSERS: Mapping[str, Reading] = {"cogito": Reading(parser, (*TOKENS, THINK, THOUGHT))}
+RENDERERS: Mapping[str, Renderer] = {"cogito": _render}
+PARSERS: Mapping[str, Reading] = {"cogito": Reading(_parser, (*TOKENS, THINK, THOUGHT))}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from itertools import count, groupby
-from typing import Any, Final
-
-import msgspec
 
 from puna.events import Text, Thinking, ToolCalled
 from puna.families import Chat, Found, Reading, Renderer
 from puna.scanner import Scanner
 from puna.template.tooljson import described
+from puna.toolcalls.calls import unread
+from puna.toolcalls.jsontext import decoded, spaced
+from puna.toolcalls.quoting import JsonObject
 from puna.types import Message, Tool, ToolCall
 
 _THINK, _THOUGHT = "<|START_THINKING|>", "<|END_THINKING|>"
@@ -38,14 +36,11 @@ _BEFORE_ACTION = "\n            \n                "
 
 
 def _render(chat: Chat) -> str:
-    messages = chat.messages
+    messages = chat.turns
     system = ""
     if messages and messages[0].role == "system":
         system, messages = messages[0].content, messages[1:]
     head = f"{system}\n\n\n\n" if system else ""
-    begun = chat.prefill
-    if begun is not None and not begun.tool_calls:
-        messages = messages[:-1]
     return f"{_SYSTEM}{_TEXT}{head}{_tools(chat)}{_TEXT_ENDS}{_TURN_ENDS}" + "".join(_turns(messages)) + _start(chat)
 
 
@@ -62,7 +57,7 @@ def _tool(tool: Tool) -> str:
         "parameters": function["parameters"],
         "responses": None,
     }
-    return json.dumps(entry, ensure_ascii=False)
+    return spaced(entry)
 
 
 def _turns(messages: tuple[Message, ...]) -> Iterator[str]:
@@ -103,11 +98,11 @@ def _thought(message: Message) -> str:
 
 def _action(number: int, call: ToolCall) -> str:
     action = {"tool_call_id": str(number), "tool_name": call.name, "parameters": dict(call.arguments)}
-    return f"\n\n    {json.dumps(action, ensure_ascii=False)}"
+    return f"\n\n    {spaced(action)}"
 
 
 def _result(message: Message, number_of: Mapping[str, int]) -> str:
-    content = json.dumps({"content": message.content}, ensure_ascii=False)
+    content = spaced({"content": message.content})
     call = number_of.get(message.tool_call_id, message.tool_call_id) if message.tool_call_id else ""
     return _RESULT.format(call=call, content=content)
 
@@ -119,9 +114,8 @@ def _start(chat: Chat) -> str:
 
 
 def _begun(chat: Chat) -> Message | None:
-    """The answer that the caller began. Calls are no beginning: after them a new turn starts."""
-    last = chat.prefill
-    return last if last is not None and (last.content or last.thinking) and not last.tool_calls else None
+    """The answer to go on with, if it says anything."""
+    return chat.begun if chat.begun and (chat.begun.content or chat.begun.thinking) else None
 
 
 class _State(Enum):
@@ -130,28 +124,21 @@ class _State(Enum):
     """Where a text or a list of calls may begin."""
     TEXT = auto()
     ACTIONS = auto()
-    """In a list of calls, between two of them."""
-    ACTION = auto()
-    """After the brace that opens a call."""
+    """In a list of calls."""
 
 
-_BRACE_OR_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"|"|[{}]', re.DOTALL)
 _SEPARATORS = "[], \t\r\n"
 
 
 class _Parser:
-    """Reasoning, then texts and lists of calls, each between tags; a text may lack its opening tag.
-
-    Each call of a list is found as soon as its object is closed, so one that cannot be read costs none of the others.
-    """
+    """Reasoning, then texts and lists of calls, each between tags; a text may lack its opening tag."""
 
     def __init__(self, chat: Chat, _prompt: str) -> None:
         self._scanner = Scanner()
         self._state = _State.BETWEEN if chat.think is False else _State.REASONING
         if _begun(chat):
             self._state = _State.TEXT
-        self._passed = ""
-        """What stands in a list since its last call, which matters only if that cannot be read; tags included."""
+        self._actions: Iterator[ToolCall | str | None] = iter(())
 
     def feed(self, text: str) -> Iterator[Found]:
         self._scanner.add(text)
@@ -159,10 +146,8 @@ class _Parser:
             pass
 
     def close(self) -> Iterator[Found]:
-        while self._state is _State.ACTION and _ACTION_ENDS in self._scanner.pending:
-            self._passed += "{"
-            self._state = _State.ACTIONS
-            yield from self.feed("")
+        self._scanner.ended = True
+        yield from self.feed("")
         rest = self._scanner.rest()
         match self._state:
             case _State.REASONING if rest:
@@ -171,10 +156,6 @@ class _Parser:
                 yield Text(rest)
             case _State.BETWEEN if rest.strip():
                 yield Text(rest.lstrip())
-            case _State.ACTIONS if self._passed.strip(_SEPARATORS):
-                yield Text(self._passed + rest)
-            case _State.ACTION:
-                yield Text(f"{self._passed}{{{rest}")
 
     def _step(self) -> Generator[Found, None, bool]:
         """Read on; whether there may be more to read without more text."""
@@ -196,9 +177,12 @@ class _Parser:
                     self._state = _State.BETWEEN
                 return bool(tag)
             case _State.ACTIONS:
-                return (yield from self._pass_on())
-            case _State.ACTION:
-                return (yield from self._read_action())
+                for found in self._actions:
+                    if found is None:
+                        return False
+                    yield ToolCalled(found) if isinstance(found, ToolCall) else Text(found)
+                self._state = _State.BETWEEN
+                return True
 
     def _begin(self) -> bool:
         match self._scanner.take_prefix(_TEXT, _RESPONSE, _ACTION, _TURN_ENDS):
@@ -208,74 +192,55 @@ class _Parser:
                 self._scanner.skip_space()
                 self._state = _State.TEXT
             case tag if tag == _ACTION:
-                self._passed = tag
+                self._actions = _read(self._scanner)
                 self._state = _State.ACTIONS
             case tag if tag != _TURN_ENDS:
                 self._state = _State.TEXT
         return True
 
-    def _pass_on(self) -> Generator[Found, None, bool]:
-        """Go to the next call of a list, or out of it. An empty list says nothing."""
-        text, tag = self._scanner.take("{", _ACTION_ENDS)
-        self._passed += text
-        if tag == "{":
-            self._state = _State.ACTION
-        elif tag:
-            if self._passed.removeprefix(_ACTION).strip(_SEPARATORS):
-                yield Text(self._passed + tag)
-            self._state = _State.BETWEEN
-        return bool(tag)
 
-    def _read_action(self) -> Generator[Found, None, bool]:
-        text = "{" + self._scanner.pending
-        end = _object_end(text)
-        if end is None:
-            return False
-        self._scanner.rest()
-        self._scanner.add(text[end:])
-        self._state = _State.ACTIONS
-        call = _call(text[:end])
-        if call is None:
-            self._passed += text[:end]
-            return True
-        if self._passed.removeprefix(_ACTION).strip(_SEPARATORS):
-            yield Text(self._passed)
-        self._passed = ""
-        yield ToolCalled(call)
-        return True
+def _read(scanner: Scanner) -> Iterator[ToolCall | str | None]:
+    """Reads a list of calls, as a ``CallReader`` does.
 
-
-def _object_end(text: str) -> int | None:
-    """Where the JSON object that ``text`` begins with ends, if it does."""
-    depth = 0
-    for mark in _BRACE_OR_STRING.finditer(text):
-        if mark[0] == '"':
-            return None
-        depth += {"{": 1, "}": -1}.get(mark[0], 0)
-        if not depth:
-            return mark.end()
-    return None
+    Each is found as soon as its object is closed, so one that cannot be read costs none of the others.
+    """
+    passed = _ACTION  # what stands before the next call, and is text if there is more than separators in it
+    while True:
+        text, tag = scanner.take("{", _ACTION_ENDS)
+        passed += text
+        if not tag and not scanner.ended:
+            yield None
+        elif tag == "{":
+            action = JsonObject(scanner)
+            while not (closed := action.closed()) and not scanner.ended:
+                yield None
+            if call := _call(action.text):
+                if passed.removeprefix(_ACTION).strip(_SEPARATORS):
+                    yield passed
+                passed = ""
+                yield call
+            elif closed or _ACTION_ENDS not in action.text:
+                passed += action.text
+            else:
+                passed += unread(scanner, "{", action.text.removeprefix("{"))
+        else:
+            end = tag or scanner.rest()
+            if (passed.removeprefix(_ACTION) if tag else passed).strip(_SEPARATORS):
+                yield passed + end
+            return
 
 
 def _call(text: str) -> ToolCall | None:
-    match _decoded(text):
+    match decoded(text):
         case {"tool_name": str() as name, **rest} if name:
             parameters = rest.get("parameters") or {}
             return ToolCall(name, parameters) if isinstance(parameters, dict) else None
     return None
 
 
-def _decoded(text: str) -> Any:
-    """``text`` as JSON; None when it is none."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+RENDERERS: Mapping[str, Renderer] = {"cohere": _render}
 
-
-RENDERERS: Final[Mapping[str, Renderer]] = {"cohere": _render}
-
-PARSERS: Final[Mapping[str, Reading]] = {
+PARSERS: Mapping[str, Reading] = {
     "cohere": Reading(
         _Parser,
         tokens=(

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
-from puna.families import Chat, Reading, Renderer
+from puna.families import Chat, Parser, Reading, Renderer
 from puna.template.tooljson import described
-from puna.toolcalls.blocks import THINK, THOUGHT, BlockParser, Start
-from puna.toolcalls.deepseek import BLOCKS, CALL, CALL_END, CALLS, CALLS_END, SEPARATOR, TOKENS
+from puna.toolcalls.deepseek import CALL, CALL_END, CALLS, CALLS_END, READERS, SEPARATOR, TOKENS
+from puna.toolcalls.jsontext import compact
+from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
 from puna.types import Message, Tool
 
-_BEGIN: Final = "<｜begin▁of▁sentence｜>"
-_END: Final = "<｜end▁of▁sentence｜>"
-_USER: Final = "<｜User｜>"
-_ASSISTANT: Final = "<｜Assistant｜>"
-_OUTPUT: Final = "<｜tool▁output▁begin｜>"
-_OUTPUT_END: Final = "<｜tool▁output▁end｜>"
+_BEGIN = "<｜begin▁of▁sentence｜>"
+_END = "<｜end▁of▁sentence｜>"
+_USER = "<｜User｜>"
+_ASSISTANT = "<｜Assistant｜>"
+_OUTPUT = "<｜tool▁output▁begin｜>"
+_OUTPUT_END = "<｜tool▁output▁end｜>"
 
-_TOOL_FORMAT: Final = f"""
+_TOOL_FORMAT = f"""
 IMPORTANT: ALWAYS adhere to this exact format for tool use:
 {CALLS}{CALL}tool_call_name{SEPARATOR}tool_call_arguments{CALL_END}{{{{additional_tool_calls}}}}{CALLS_END}
 
@@ -31,22 +30,16 @@ Where:
 """
 
 
-def render(chat: Chat) -> str:
+def _render(chat: Chat) -> str:
     """The prompt: all system messages first, then the turns. Reasoning of earlier turns is left out."""
     system = "\n\n".join(message.content for message in chat.messages if message.role == "system")
     return _BEGIN + system + "".join(_tools(chat.tools)) + "".join(_turns(chat))
 
 
-def parser(chat: Chat, prompt: str) -> BlockParser:
+def _parser(chat: Chat, prompt: str) -> Parser:
     """A parser for the answer to ``prompt``. It reasons if the chat wants that, but not right after a tool's result."""
-    return BlockParser(BLOCKS, Start.REASONING if _reasons(chat, prompt.rstrip()) else Start.TEXT)
-
-
-def _reasons(chat: Chat, prompt: str) -> bool:
-    if prompt.endswith(THINK):
-        return True
-    begun = chat.prefill is not None and bool(chat.prefill.content)
-    return bool(chat.think) and not begun and not prompt.endswith((THOUGHT, _OUTPUT_END))
+    reasons = bool(chat.think) and not prompt.rstrip().endswith(_OUTPUT_END)
+    return TaggedParser(READERS, Tags(trims_start=True), Start.after(prompt, chat.prefill, reasons=reasons))
 
 
 def _tools(tools: Sequence[Tool]) -> Iterator[str]:
@@ -56,7 +49,7 @@ def _tools(tools: Sequence[Tool]) -> Iterator[str]:
     for tool in tools:
         function = described(tool)["function"]
         yield f"\n### {function['name']}\nDescription: {function.get('description', '')}"
-        yield f"\n\nParameters: {_json(function['parameters'])}\n"
+        yield f"\n\nParameters: {compact(function['parameters'])}\n"
     yield _TOOL_FORMAT
 
 
@@ -68,7 +61,7 @@ def _turns(chat: Chat) -> Iterator[str]:
                 yield _USER + message.content
                 asked = True
             case "assistant":
-                if message is chat.prefill and not message.tool_calls:
+                if message is chat.begun:
                     yield _begun(message, asked=asked, reasons=bool(chat.think))
                 else:
                     yield f"{_ASSISTANT}{THOUGHT}" if asked else ""
@@ -83,7 +76,9 @@ def _turns(chat: Chat) -> Iterator[str]:
 
 def _answer(message: Message) -> str:
     if message.tool_calls:
-        calls = (f"{CALL}{call.name}{SEPARATOR}{_json(dict(call.arguments))}{CALL_END}" for call in message.tool_calls)
+        calls = (
+            f"{CALL}{call.name}{SEPARATOR}{compact(dict(call.arguments))}{CALL_END}" for call in message.tool_calls
+        )
         return f"{message.content}{CALLS}{''.join(calls)}{CALLS_END}"
     if message.content.startswith(THINK) and THOUGHT in message.content:
         return message.content.partition(THOUGHT)[2]
@@ -99,9 +94,5 @@ def _begun(message: Message, *, asked: bool, reasons: bool) -> str:
     return f"{_ASSISTANT}{THINK}{message.thinking}" + (f"{THOUGHT}{message.content}" if message.content else "")
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-RENDERERS: Mapping[str, Renderer] = {"deepseek3.1": render}
-PARSERS: Mapping[str, Reading] = {"deepseek3": Reading(parser, (*TOKENS, THINK, THOUGHT))}
+RENDERERS: Mapping[str, Renderer] = {"deepseek3.1": _render}
+PARSERS: Mapping[str, Reading] = {"deepseek3": Reading(_parser, (*TOKENS, THINK, THOUGHT))}

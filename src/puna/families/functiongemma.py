@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
-from puna.events import Text
-from puna.families import Chat, Found, Reading, Renderer
-from puna.scanner import Scanner
-from puna.toolcalls.braces import Braces, OpenCall
+from puna.families import Chat, Parser, Reading, Renderer
+from puna.toolcalls.braces import Braces
 from puna.toolcalls.declarations import Declarations
+from puna.toolcalls.tagged import TaggedParser, Tags
 from puna.types import Message
 
 _BRACES = Braces(quote="<escape>", open="<start_function_call>", close="<end_function_call>")
@@ -18,7 +16,7 @@ _TASK = "You can do function calling with the following functions:"
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 
-def render(chat: Chat) -> str:
+def _render(chat: Chat) -> str:
     """The prompt for ``chat``; a beginning of the answer is left open."""
     return "".join(_parts(chat))
 
@@ -39,7 +37,7 @@ def _parts(chat: Chat) -> Iterator[str]:
             continue
         if before != "tool" or message.role not in {"assistant", "user"}:
             yield f"<start_of_turn>{'model' if message.role == 'assistant' else message.role}\n"
-        if message is chat.prefill and not message.tool_calls:
+        if message is chat.begun:
             yield message.content
             return
         yield message.content.strip()
@@ -80,43 +78,12 @@ def _called(messages: tuple[Message, ...], index: int) -> str:
     return calls[place].name if place < len(calls) else ""
 
 
-class _Parser:
-    """Tells content and calls apart."""
-
-    def __init__(self, chat: Chat) -> None:
-        self._tools = chat.tools
-        self._scanner = Scanner()
-        self._call: OpenCall | None = None
-
-    def feed(self, text: str) -> Iterator[Found]:
-        self._scanner.add(text)
-        tag = "more"
-        while tag:
-            if self._call is None:
-                content, tag = self._scanner.take(_BRACES.open)
-                yield Text(content)
-                self._enter(tag)
-            else:
-                text, tag = self._scanner.take(_BRACES.open, _BRACES.close)
-                if self._call.add(text, tag):
-                    found, rest = self._call.found(tag)
-                    yield found
-                    yield Text(rest)
-                    self._enter(tag)
-
-    def close(self) -> Iterator[Found]:
-        while self._call is not None:
-            found, after = self._call.unfinished(self._scanner.rest())
-            yield found
-            self._call = None
-            yield from self.feed(after)
-        yield Text(self._scanner.rest())
-
-    def _enter(self, tag: str) -> None:
-        self._call = OpenCall(_BRACES, self._tools) if tag == _BRACES.open else None
+_TAGS = Tags(keeps_space_before_calls=True, keeps_space_after_calls=True)
 
 
-RENDERERS: Final[Mapping[str, Renderer]] = {"functiongemma": render}
-PARSERS: Final[Mapping[str, Reading]] = {
-    "functiongemma": Reading(lambda chat, _prompt: _Parser(chat), (_BRACES.open, _BRACES.close, _BRACES.quote))
-}
+def _parser(chat: Chat, _prompt: str) -> Parser:
+    return TaggedParser({_BRACES.open: _BRACES.reader(chat.tools)}, _TAGS)
+
+
+RENDERERS: Mapping[str, Renderer] = {"functiongemma": _render}
+PARSERS: Mapping[str, Reading] = {"functiongemma": Reading(_parser, (_BRACES.open, _BRACES.close, _BRACES.quote))}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Literal
 
 from puna.events import Text, Thinking, ToolCalled
 from puna.families import Chat, Found, Reading, Renderer
 from puna.scanner import Scanner
 from puna.template.tooljson import described
 from puna.toolcalls import atem
+from puna.toolcalls.jsontext import spaced
 from puna.types import Message, Tool, ToolCall
 
 _START = "<|start|>"
@@ -26,7 +25,6 @@ _SELF = "self"
 _USER = "user"
 
 _DEFAULT_SYSTEM = "You are a helpful AI assistant.\nKnowledge cutoff: 2026-01-04.\nCurrent date: {today}."
-_MARKER = re.compile(r"\[img-[0-9]+\]")
 
 
 def render(chat: Chat, *, today: dt.date | None = None) -> str:
@@ -42,7 +40,7 @@ def _parts(chat: Chat, today: dt.date) -> Iterator[str]:
     if all(message.role != "system" for message in chat.messages):
         yield from _system(chat, _DEFAULT_SYSTEM.format(today=today.isoformat()))
     for index, message in enumerate(chat.messages):
-        content = _illustrated(message.content, chat.image_markers(index))
+        content = chat.content(index)
         match message.role:
             case "system":
                 yield from _system(chat, content)
@@ -55,7 +53,7 @@ def _parts(chat: Chat, today: dt.date) -> Iterator[str]:
             case "assistant":
                 more = index + 1 < len(chat.messages) and chat.messages[index + 1].role == "assistant"
                 yield from _said(message, content, begun=_goes_on(chat, message), more=more)
-    if not _goes_on(chat, chat.prefill):
+    if not _goes_on(chat, chat.begun):
         yield _ANSWER
 
 
@@ -76,12 +74,7 @@ def _message(header: str, content: str, end: str) -> str:
 
 def _goes_on(chat: Chat, message: Message | None) -> bool:
     """Whether ``message`` is the beginning of what the user is to be told. Thoughts alone are complete."""
-    return (
-        message is not None
-        and message is chat.prefill
-        and not message.tool_calls
-        and bool(message.content or not message.thinking)
-    )
+    return message is not None and message is chat.begun and bool(message.content or not message.thinking)
 
 
 def _system(chat: Chat, content: str) -> Iterator[str]:
@@ -101,17 +94,13 @@ def _quoted(recipient: str) -> str:
 def _tools(tools: Sequence[Tool], namespaces: Sequence[str]) -> Iterator[str]:
     yield f"{atem.INSTRUCTIONS}\nHere are the functions available in JSONSchema format:\n// Tool metadata\n"
     for namespace in namespaces:
-        yield f"{_json({'name': namespace, 'description': ''})}\n"
+        yield f"{spaced({'name': namespace, 'description': ''})}\n"
     yield "// Function schemas"
     for tool in tools:
         function = described(tool)["function"]
         wanted = {"name": function["name"], "description": function.get("description", "")}
-        yield f"\n{_json({**wanted, 'parameters': function['parameters']})}"
+        yield f"\n{spaced({**wanted, 'parameters': function['parameters']})}"
     yield f"\n\n{atem.EXAMPLE}\n\n"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _result_name(messages: Sequence[Message], result: Message) -> str:
@@ -120,17 +109,6 @@ def _result_name(messages: Sequence[Message], result: Message) -> str:
         return result.tool_name
     calls = (call for message in reversed(messages) for call in reversed(message.tool_calls))
     return next((call.name for call in calls if call.id == result.tool_call_id), result.tool_call_id)
-
-
-def _illustrated(content: str, markers: str) -> str:
-    """``content`` with ``markers`` where it says [img], and those that are left in front."""
-    front = ""
-    for marker in _MARKER.findall(markers):
-        if "[img]" in content:
-            content = content.replace("[img]", marker, 1)
-        else:
-            front += marker
-    return f"{front} {content}" if front and content and not content[0].isspace() else front + content
 
 
 _State = Literal["header", "text", "thinking", "perhaps a call", "call", "rest of the call", "after the call"]
@@ -159,9 +137,8 @@ class _Parser:
 
     def feed(self, text: str) -> Iterator[Found]:
         self._scanner.add(text)
-        goes_on = True
-        while goes_on:
-            goes_on = yield from self._step()
+        while (yield from self._step()):
+            pass
 
     def close(self) -> Iterator[Found]:
         rest = self._held + self._scanner.rest()
@@ -279,12 +256,12 @@ def _is_header(text: str) -> bool:
 
 
 def _parser(chat: Chat, prompt: str) -> _Parser:
-    if _goes_on(chat, chat.prefill):
+    if _goes_on(chat, chat.begun):
         return _Parser(chat, header=f"to={_USER}")
     if prompt.endswith(_MESSAGE) and _ANSWER in prompt:
         return _Parser(chat, header=prompt.removesuffix(_MESSAGE).rpartition(_ANSWER)[2])
     return _Parser(chat, header=None)
 
 
-RENDERERS: Final[Mapping[str, Renderer]] = {"glimmer": render}
-PARSERS: Final[Mapping[str, Reading]] = {"glimmer": Reading(_parser, _TOKENS)}
+RENDERERS: Mapping[str, Renderer] = {"glimmer": render}
+PARSERS: Mapping[str, Reading] = {"glimmer": Reading(_parser, _TOKENS)}

@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
-
-import msgspec
+from typing import Literal
 
 from puna.events import Text, Thinking, ToolCalled
 from puna.families import Chat, Found, Reading
 from puna.scanner import Scanner
+from puna.toolcalls.jsontext import decoded_object
 from puna.types import Message, Tool, ToolCall
 
 _START = "<|start|>"
@@ -123,9 +122,8 @@ class _Parser:
 
     def feed(self, text: str) -> Iterator[Found]:
         self._scanner.add(text)
-        goes_on = True
-        while goes_on:
-            goes_on = yield from self._step()
+        while (yield from self._step()):
+            pass
 
     def close(self) -> Iterator[Found]:
         """What is left of a message. Half a header is nothing; text without any header is the answer."""
@@ -163,7 +161,7 @@ class _Parser:
 
     def _called(self, header: _Header, body: str, *, end: str) -> Found:
         """The call to the header's recipient, or the text of the message if that is none."""
-        arguments = _object(body)
+        arguments = decoded_object(body.strip() or "{}")
         if arguments is None:
             return Text(f"{header.text}{_MESSAGE}{body}{end}")
         name = header.recipient.removeprefix(_NAMESPACE)
@@ -172,15 +170,6 @@ class _Parser:
 
 def _said(header: _Header, text: str) -> Found:
     return Thinking(text) if header.kind == "thinking" else Text(text)
-
-
-def _object(text: str) -> Mapping[str, Any] | None:
-    """``text`` as a JSON object, nothing as an empty one; None when it is none."""
-    try:
-        value = msgspec.json.decode(text.strip() or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _parser(chat: Chat, prompt: str) -> _Parser:
@@ -199,4 +188,4 @@ def _opened(chat: Chat, prompt: str) -> _Header | None:
     return None
 
 
-PARSERS: Final[Mapping[str, Reading]] = {"harmony": Reading(_parser, _TOKENS, prepared)}
+PARSERS: Mapping[str, Reading] = {"harmony": Reading(_parser, _TOKENS, prepared)}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
 
-from puna.events import Text, Thinking, ToolCalled
-from puna.families import Chat, Found, Reading, Renderer
+from puna.families import Chat, Parser, Reading, Renderer
 from puna.scanner import Scanner
 from puna.template.tooljson import described
 from puna.toolcalls import arguments
-from puna.toolcalls.arguments import CALL, CALLED, CallReader
-from puna.toolcalls.tagged import THINK, THOUGHT, reasons
-from puna.types import Message, Tool, ToolCall
+from puna.toolcalls.arguments import ArgumentsSyntax
+from puna.toolcalls.calls import CALL, CALLED, CallReader, enclosed, unread
+from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.quoting import JsonObject
+from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
+from puna.types import Message, ToolCall
 
 _BEGIN = "〈|EOS|〉"
 _SYSTEM = (
@@ -52,18 +51,33 @@ def _render(chat: Chat) -> str:
     header = f"\n{system}" if system else ""
     if chat.tools:
         header += f"\n\n{_tools(chat)}\n\n{_WAYS[bool(chat.think)]}"
-    parts = [_BEGIN, f"<system>\n{header}\n</system>\n" if header else ""]
+    head = f"<system>\n{header}\n</system>\n" if header else ""
+    return _BEGIN + head + "".join(_turns(messages, _answer, line="\n")) + _start(chat, _beginning, line="\n")
+
+
+def _render_poolside(chat: Chat) -> str:
+    system, messages = _headed(chat)
+    header = "\n\n".join(part for part in (system, _tools(chat) if chat.tools else "") if part)
+    answer = partial(_answer_poolside, thinks=bool(chat.think))
+    head = f"<system>{header}</system>\n" if header or chat.think else ""
+    return _BEGIN + head + "".join(_turns(messages, answer, line="")) + _start(chat, answer, line="")
+
+
+def _turns(messages: Sequence[Message], answer: Callable[[Message], str], *, line: str) -> Iterator[str]:
+    """``messages`` in their tags, after which a new ``line`` begins or not."""
     for message in messages:
         match message.role:
             case "user" | "system":
-                parts.append(f"<{message.role}>\n{message.content}\n</{message.role}>\n")
+                yield f"<{message.role}>{line}{message.content}{line}</{message.role}>\n"
             case "assistant":
-                parts.append(f"<assistant>\n{_answer(message)}</assistant>\n")
+                yield f"<assistant>{line}{answer(message)}</assistant>\n"
             case "tool":
-                parts.append(f"<tool_response>\n{message.content}\n</tool_response>\n")
-    if begun := _begun(chat):
-        return "".join(parts) + f"<assistant>\n{_beginning(begun)}"
-    return "".join(parts) + f"<assistant>\n{THINK if chat.think else THOUGHT}"
+                yield f"<tool_response>{line}{message.content}{line}</tool_response>\n"
+
+
+def _start(chat: Chat, beginning: Callable[[Message], str], *, line: str) -> str:
+    begun = _begun(chat)
+    return f"<assistant>{line}{beginning(begun) if begun else THINK if chat.think else THOUGHT}"
 
 
 def _answer(message: Message) -> str:
@@ -95,52 +109,27 @@ def _apart(message: Message) -> tuple[str, str]:
     return thinking, content
 
 
-def _render_poolside(chat: Chat) -> str:
-    system, messages = _headed(chat)
-    header = "\n\n".join(part for part in (system, _tools(chat) if chat.tools else "") if part)
-    parts = [_BEGIN, f"<system>{header}</system>\n" if header or chat.think else ""]
-    for message in messages:
-        match message.role:
-            case "user" | "system":
-                parts.append(f"<{message.role}>{message.content}</{message.role}>\n")
-            case "assistant":
-                parts.append(f"<assistant>{_answer_poolside(chat, message)}</assistant>\n")
-            case "tool":
-                parts.append(f"<tool_response>{message.content}</tool_response>\n")
-    if begun := _begun(chat):
-        return "".join(parts) + f"<assistant>{_answer_poolside(chat, begun)}"
-    return "".join(parts) + f"<assistant>{THINK if chat.think else THOUGHT}"
-
-
-def _answer_poolside(chat: Chat, message: Message) -> str:
+def _answer_poolside(message: Message, *, thinks: bool) -> str:
     """What it thought earlier is in sight only while it is to think."""
-    thinking = f"{THINK}{message.thinking}{THOUGHT}" if chat.think else THOUGHT
+    thinking = f"{THINK}{message.thinking}{THOUGHT}" if thinks else THOUGHT
     calls = (f"{CALL}{call.name}{arguments.written(call.arguments)}{CALLED}" for call in message.tool_calls)
     return thinking + message.content + "".join(calls)
 
 
 def _headed(chat: Chat) -> tuple[str, Sequence[Message]]:
-    """The system message, and the turns: without an answer at the end that is begun, or yet to begin."""
-    messages = chat.messages
-    if (last := chat.prefill) is not None and not last.tool_calls:
-        messages = messages[:-1]
-    if messages and messages[0].role == "system":
-        return messages[0].content.rstrip(), messages[1:]
-    return _SYSTEM, messages
+    """The system message, and the turns after it."""
+    if chat.turns and chat.turns[0].role == "system":
+        return chat.turns[0].content.rstrip(), chat.turns[1:]
+    return _SYSTEM, chat.turns
 
 
 def _begun(chat: Chat) -> Message | None:
-    """The answer that the caller began. Calls are no beginning: after them a new turn starts."""
-    last = chat.prefill
-    return last if last is not None and (last.content or last.thinking) and not last.tool_calls else None
+    """The answer to go on with, if it says anything."""
+    return chat.begun if chat.begun and (chat.begun.content or chat.begun.thinking) else None
 
 
 def _tools(chat: Chat) -> str:
-    return _TOOLS.format(tools="".join(map(_tool, chat.tools)))
-
-
-def _tool(tool: Tool) -> str:
-    return json.dumps(described(tool), ensure_ascii=False) + "\n"
+    return _TOOLS.format(tools="".join(f"{spaced(described(tool))}\n" for tool in chat.tools))
 
 
 _ALIASES = {"read_file": "read", "write_file": "write", "edit_file": "edit", "web_fetch": "webfetch"}
@@ -152,156 +141,44 @@ _USER, _USER_ENDS = "<user>", "</user>"
 _KEYS = ('"name"', '"arguments"')
 
 
-class _State(Enum):
-    REASONING_BEGINS = auto()
-    """In reasoning that the prompt has opened; some answers open it once more."""
-    BEFORE_REASONING = auto()
-    """In white space that is dropped."""
-    REASONING = auto()
-    BLOCK = auto()
-    """Where the answer, or reasoning, may begin."""
-    ANSWER = auto()
-    CALL = auto()
-    OBJECT = auto()
-    """In JSON that may be a call without tags."""
+_TAGS = Tags(reopens=True, noise=(THOUGHT,), in_reasoning=(CALL,), trims_start=True)
 
 
-class _Parser:
-    """Reasoning until ``</think>`` or a call, then the answer. Reasoning that was not wanted is left out."""
+def _parser(chat: Chat, prompt: str) -> Parser:
+    """Reasoning that was not wanted is left out."""
+    calls = {CALL: enclosed(ArgumentsSyntax(chat.tools, aliases=_ALIASES))}
+    if chat.tools:
+        offered = ArgumentsSyntax(chat.tools, aliases=_ALIASES, only_offered=True)
+        calls |= {_USER: enclosed(offered, _USER_ENDS, again=_USER), "{": _bare(offered)}
+    wanted = bool(chat.think)
+    start = Start.after(prompt, _begun(chat), reasons=wanted, otherwise=Start.EITHER)
+    return TaggedParser(calls, _TAGS, start, shows_reasoning=wanted)
 
-    def __init__(self, chat: Chat, prompt: str) -> None:
-        self._tools = chat.tools
-        self._shows_reasoning = bool(chat.think)
-        self._scanner = Scanner()
-        self._state = _State.BLOCK
-        if reasons(self._shows_reasoning, _begun(chat), prompt):
-            self._state = _State.REASONING_BEGINS
-        elif (begun := _begun(chat)) and begun.content:
-            self._state = _State.ANSWER
-        self._openings = (CALL, _USER, "{") if self._tools else (CALL,)
-        self._opening = ""
-        self._opened_in = _State.ANSWER
-        self._call = CallReader("", CALLED, self._spelled)
 
-    def feed(self, text: str) -> Iterator[Found]:
-        self._scanner.add(text)
-        while (yield from self._step()):
-            pass
+def _bare(syntax: ArgumentsSyntax) -> CallReader:
+    """A reader of calls that are JSON without tags."""
 
-    def close(self) -> Iterator[Found]:
-        while self._state in {_State.CALL, _State.OBJECT}:
-            calls = self._call.close(self._scanner) if self._state is _State.CALL else ()
-            yield from self._read(calls)
-            yield from self.feed("")
-        if self._state in {_State.REASONING_BEGINS, _State.BEFORE_REASONING, _State.BLOCK}:
-            self._scanner.skip_space()
-        yield from self._said(self._scanner.rest())
-
-    def _step(self) -> Generator[Found, None, bool]:
-        """Read on; whether there may be more to read without more text."""
-        match self._state:
-            case _State.REASONING_BEGINS:
-                return self._enter(_State.BEFORE_REASONING, once=self._scanner.take_prefix(THINK) is not None)
-            case _State.BEFORE_REASONING:
-                return self._enter(_State.REASONING, once=self._scanner.skip_space())
-            case _State.REASONING:
-                return (yield from self._pass_on(THOUGHT, CALL))
-            case _State.BLOCK:
-                return self._begin_block()
-            case _State.ANSWER:
-                return (yield from self._pass_on(*self._openings))
-            case _State.CALL:
-                calls = self._call.read(self._scanner)
-            case _State.OBJECT:
-                calls = self._read_object()
-        if calls is not None:
-            yield from self._read(calls)
-        return calls is not None
-
-    def _pass_on(self, *tags: str) -> Generator[Found, None, bool]:
-        arrived = self._scanner.pending
-        text, tag = self._scanner.take(*tags, trim=True)
-        yield from self._said(text)
-        if tag == THOUGHT:
-            self._state = _State.BLOCK
-        elif tag:
-            self._open(tag, arrived[len(text) : len(arrived) - len(self._scanner.pending)])
-        return bool(tag)
-
-    def _enter(self, state: _State, *, once: bool) -> bool:
-        if once:
-            self._state = state
-        return once
-
-    def _begin_block(self) -> bool:
-        match self._scanner.take_prefix(THINK, THOUGHT):
-            case None:
-                return False
-            case "":
-                self._scanner.skip_space()
-                self._state = _State.ANSWER
-            case tag if tag == THINK:
-                self._state = _State.BEFORE_REASONING
-        return True
-
-    def _said(self, text: str) -> Iterator[Found]:
-        if not text:
-            return
-        if self._state not in {_State.REASONING_BEGINS, _State.BEFORE_REASONING, _State.REASONING}:
-            yield Text(text)
-        elif self._shows_reasoning:
-            yield Thinking(text)
-
-    def _open(self, tag: str, opening: str) -> None:
-        self._opening, self._opened_in = opening, self._state
-        if tag == "{":
-            self._state = _State.OBJECT
-            return
-        self._state = _State.CALL
-        self._call = (
-            CallReader(opening, CALLED, self._spelled)
-            if tag == CALL
-            else CallReader(opening, _USER_ENDS, self._spelled_by_known_name)
-        )
-
-    def _read(self, calls: Sequence[ToolCall]) -> Iterator[Found]:
-        if calls:
-            yield from map(ToolCalled, calls)
-            self._state = _State.BLOCK
+    def read(scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[ToolCall | str | None]:
+        while (key := scanner.take_prefix(*_KEYS)) is None and not scanner.ended:
+            yield None
+        if key:
+            scanner.put_back(scanner.dropped + key)
+            call = JsonObject(scanner)
+            while not call.closed() and not scanner.ended:
+                yield None
+            if calls := syntax.read(call.text):
+                yield from calls
+                return
+            yield unread(scanner, opening, call.text.removeprefix("{"))
         else:
-            self._state = self._opened_in
-            yield from self._said(self._opening)
+            yield opening
 
-    def _spelled(self, text: str) -> Sequence[ToolCall]:
-        return arguments.read(text, self._tools, aliases=_ALIASES)
-
-    def _spelled_by_known_name(self, text: str) -> Sequence[ToolCall]:
-        known = {tool.name for tool in self._tools}
-        calls = self._spelled(text)
-        return calls if all(call.name in known for call in calls) else ()
-
-    def _read_object(self) -> Sequence[ToolCall] | None:
-        """The call that the JSON is; none when it is another object; None while that is open."""
-        after = self._scanner.pending
-        key = after.lstrip()
-        if not any(key.startswith(known) or known.startswith(key) for known in _KEYS):
-            return ()
-        try:
-            _, end = json.JSONDecoder().raw_decode("{" + after)
-        except RecursionError:
-            return ()
-        except ValueError:
-            return None
-        calls = self._spelled_by_known_name("{" + after[: end - 1])
-        if calls:
-            self._scanner.rest()
-            self._scanner.add(after[end - 1 :])
-        return calls
+    return read
 
 
-_TOKENS: Final = (THINK, THOUGHT, _USER, _USER_ENDS, *arguments.TOKENS)
-_READING: Final = Reading(_Parser, tokens=_TOKENS)
+_TOKENS = (THINK, THOUGHT, _USER, _USER_ENDS, *arguments.TOKENS)
+_READING = Reading(_parser, _TOKENS)
 
-RENDERERS: Final[Mapping[str, Renderer]] = {"laguna": _render, "poolside-v1": _render_poolside}
+RENDERERS: Mapping[str, Renderer] = {"laguna": _render, "poolside-v1": _render_poolside}
 
-PARSERS: Final[Mapping[str, Reading]] = {"laguna": _READING, "poolside-v1": _READING}
+PARSERS: Mapping[str, Reading] = {"laguna": _READING, "poolside-v1": _READING}

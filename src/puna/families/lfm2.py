@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
 
-from puna.families import Chat, Reading, Renderer
+from puna.families import Chat, Parser, Reading, Renderer
+from puna.template import chatml
 from puna.template.tooljson import described
 from puna.toolcalls import pythonic
-from puna.toolcalls.blocks import THINK, THOUGHT, BlockParser, Blocks, Start
+from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
 
-_BEGIN: Final = "<|startoftext|>"
-_CALLS: Final = "<|tool_call_start|>"
-_CALLS_END: Final = "<|tool_call_end|>"
-_RESPONSE: Final = "<|tool_response_start|>"
-_RESPONSE_END: Final = "<|tool_response_end|>"
-_BLOCKS: Final = Blocks(_CALLS, _CALLS_END, pythonic.read, last=")", between=pythonic.BETWEEN)
-_IMAGE: Final = re.compile(r"\[img-[0-9]+\]")
+_BEGIN = "<|startoftext|>"
+_CALLS = "<|tool_call_start|>"
+_CALLS_END = "<|tool_call_end|>"
+_RESPONSE = "<|tool_response_start|>"
+_RESPONSE_END = "<|tool_response_end|>"
+_READERS = {_CALLS: pythonic.reader(_CALLS_END)}
 
 
-def render(chat: Chat, *, reasons: bool) -> str:
+def _render(chat: Chat, *, reasons: bool) -> str:
     """The prompt. Only the last answer is shown with its reasoning, unless reasoning is on; then all are."""
     first = chat.messages[0] if chat.messages and chat.messages[0].role == "system" else None
     lines = [first.content] if first and first.content else []
     if chat.tools:
-        tools = ", ".join(json.dumps(described(tool)["function"], ensure_ascii=False) for tool in chat.tools)
+        tools = ", ".join(spaced(described(tool)["function"]) for tool in chat.tools)
         lines.append(f"List of tools: <|tool_list_start|>[{tools}]<|tool_list_end|>")
-    prompt = _BEGIN + (_turn("system", "\n".join(lines)) if lines else "")
     answers = [number for number, message in enumerate(chat.messages) if message.role == "assistant"]
     keeps = range(len(chat.messages)) if reasons and chat.think else answers[-1:]
+    turns = [chatml.turn("system", "\n".join(lines))] if lines else []
     for number, message in enumerate(chat.messages):
         if message is not first:
-            prompt += _turn(message.role, _content(chat, number, reasons=reasons, keep_reasoning=number in keeps))
-    return prompt.removesuffix("<|im_end|>\n") if chat.prefill else f"{prompt}<|im_start|>assistant\n"
+            content = _content(chat, number, reasons=reasons, keep_reasoning=number in keeps)
+            turns.append(chatml.turn(message.role, content))
+    return _BEGIN + chatml.prompt(turns, goes_on=chat.prefill is not None)
 
 
-def parser(chat: Chat, prompt: str, *, reasons: bool) -> BlockParser:
+def _parser(chat: Chat, prompt: str, *, reasons: bool) -> Parser:
     """A parser for the answer to ``prompt``; a model that ``reasons`` may answer at once all the same."""
-    begun = chat.prefill is not None and bool(chat.prefill.content)
-    if not reasons or not chat.think or begun:
-        return BlockParser(_BLOCKS, Start.TEXT)
-    return BlockParser(_BLOCKS, Start.REASONING if prompt.rstrip().endswith(THINK) else Start.EITHER)
-
-
-def _turn(role: str, content: str) -> str:
-    return f"<|im_start|>{role}\n{content}<|im_end|>\n"
+    start = Start.TEXT
+    if reasons and chat.think:
+        start = Start.after(prompt, chat.prefill, reasons=False, otherwise=Start.EITHER)
+    return TaggedParser(_READERS, Tags(trims_start=True), start)
 
 
 def _content(chat: Chat, number: int, *, reasons: bool, keep_reasoning: bool) -> str:
     message = chat.messages[number]
-    content = _with_images(message.content, chat.image_markers(number))
+    content = chat.content(number)
     if message.role == "tool" and _RESPONSE not in content:
         return _RESPONSE + content + _RESPONSE_END
     if message.role != "assistant":
@@ -67,24 +62,13 @@ def _content(chat: Chat, number: int, *, reasons: bool, keep_reasoning: bool) ->
     return content
 
 
-def _with_images(content: str, markers: str) -> str:
-    """Markers go where the content says ``[img]``, the rest before it; content that has markers has them all."""
-    if not markers or "[img-" in content:
-        return content
-    left = _IMAGE.findall(markers)
-    while left and "[img]" in content:
-        content = content.replace("[img]", left.pop(0), 1)
-    gap = " " if left and content and not content[0].isspace() else ""
-    return "".join(left) + gap + content
-
-
-_TOKENS: Final = (_CALLS, _CALLS_END, THINK, THOUGHT)
+_TOKENS = (_CALLS, _CALLS_END, THINK, THOUGHT)
 
 RENDERERS: Mapping[str, Renderer] = {
-    "lfm2": partial(render, reasons=False),
-    "lfm2-thinking": partial(render, reasons=True),
+    "lfm2": partial(_render, reasons=False),
+    "lfm2-thinking": partial(_render, reasons=True),
 }
 PARSERS: Mapping[str, Reading] = {
-    "lfm2": Reading(partial(parser, reasons=False), _TOKENS[:2]),
-    "lfm2-thinking": Reading(partial(parser, reasons=True), _TOKENS),
+    "lfm2": Reading(partial(_parser, reasons=False), _TOKENS[:2]),
+    "lfm2-thinking": Reading(partial(_parser, reasons=True), _TOKENS),
 }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from puna.families import Chat, Parser, Reading, Renderer
+from puna.template import chatml
 from puna.template.tooljson import described
 from puna.toolcalls import xml
-from puna.toolcalls.tagged import CALL, CALLED, THINK, THOUGHT, TaggedParser, reasons
+from puna.toolcalls.calls import CALL, CALLED, enclosed
+from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.tagged import QWEN, THINK, THOUGHT, Start, TaggedParser
 from puna.types import Tool
 
 _NO_THOUGHT = THINK + THOUGHT
+_FIRST = ("type", "description", "enum")
 
 _TOGGLE = re.compile(r"(?<!\S)/(no_)?think(?!\w)")
 """The models' own switch. NVIDIA's template takes "/think" for it in any place, and so cuts up paths of files."""
@@ -34,39 +37,31 @@ class _Renderer:
 
     def __call__(self, chat: Chat) -> str:
         """The prompt. Reasoning is told again only in answers after the user's last message."""
-        return "".join(self._parts(chat))
-
-    def _parts(self, chat: Chat) -> Iterator[str]:
-        messages = chat.messages
-        has_system = bool(messages) and messages[0].role == "system"
-        paragraphs = [
-            self._untoggled(messages[0].content) if has_system else "",
-            _offered(chat.tools) if chat.tools else "",
+        paragraphs = [self._untoggled(message.content) for message in chat.messages[:1] if message.role == "system"]
+        if chat.tools:
+            paragraphs.append(_offered(chat.tools))
+        turns = [
+            chatml.turn("system", "\n\n".join(filter(None, paragraphs))),
+            *chatml.with_results(self._messages(chat), after="\n"),
         ]
-        yield "<|im_start|>system\n" + "\n\n".join(filter(None, paragraphs)) + "<|im_end|>\n"
-        last_user = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
-        roles = ["", *(message.role for message in messages), ""]
-        for index, message in enumerate(messages):
+        answer = f"{THINK}\n" if self._thinks(chat) else _NO_THOUGHT
+        return chatml.prompt(turns, goes_on=chat.prefill is not None, answer=answer)
+
+    def _messages(self, chat: Chat) -> Iterator[tuple[str, str]]:
+        last_user = max((index for index, message in enumerate(chat.messages) if message.role == "user"), default=-1)
+        for index, message in enumerate(chat.messages):
             match message.role:
                 case "system" if index == 0:
                     pass
                 case "assistant":
-                    yield f"<|im_start|>assistant\n{self._answered(chat, index, earlier=index < last_user)}"
-                    yield "" if message is chat.prefill else "<|im_end|>\n"
+                    yield "assistant", self._answered(chat, index, earlier=index < last_user)
                 case "tool":
-                    yield "" if roles[index] == "tool" else "<|im_start|>user\n"
-                    yield f"<tool_response>\n{_content(chat, index)}\n</tool_response>\n"
-                    yield "" if roles[index + 2] == "tool" else "<|im_end|>\n"
+                    yield "tool", chat.content(index)
                 case role:
-                    yield f"<|im_start|>{role}\n{self._asked(chat, index)}"
-                    yield self._effort(chat) if index == last_user else ""
-                    yield "<|im_end|>\n"
-        if not chat.prefill:
-            yield "<|im_start|>assistant\n"
-            yield f"{THINK}\n" if self._thinks(chat) else _NO_THOUGHT
+                    yield role, self._asked(chat, index) + (self._effort(chat) if index == last_user else "")
 
     def _asked(self, chat: Chat, index: int) -> str:
-        content = _content(chat, index)
+        content = chat.content(index)
         if self.toggles and chat.messages[index].role in {"user", "system"}:
             return self._untoggled(content).strip()
         return content
@@ -111,56 +106,35 @@ def _forgotten(content: str, *, calls: bool) -> str:
 
 
 def _offered(tools: Sequence[Tool]) -> str:
-    functions = "".join(_function(described(tool)["function"]) for tool in tools)
-    return (
-        f"# Tools\n\nYou have access to the following functions:\n\n<tools>{functions}\n</tools>\n\n{xml.INSTRUCTIONS}"
-    )
+    return xml.offered("".join(xml.declared(described(tool)["function"], _tags) for tool in tools))
 
 
-def _function(function: Mapping[str, Any]) -> str:
-    schema = function["parameters"]
-    parameters = "".join(
-        f"\n<parameter>\n<name>{name}</name>{_tags(value, 'type', 'description', 'enum')}\n</parameter>"
-        for name, value in (schema.get("properties") or {}).items()
-    )
-    keywords = {key: value for key, value in schema.items() if key not in {"type", "properties"}}
-    return (
-        f"\n<function>\n<name>{function['name']}</name>{_tags({'description': function.get('description')})}"
-        f"\n<parameters>{parameters}{_tags(keywords, '$defs', 'items')}\n</parameters>\n</function>"
-    )
-
-
-def _tags(schema: Mapping[str, Any], *first: str) -> str:
-    """The keywords of a schema that say something, some of them ``first``."""
-    keys = [key for key in first if key in schema] + [key for key in schema if key not in first]
+def _tags(schema: Mapping[str, Any]) -> str:
+    """The keywords of a schema that say something."""
+    keys = sorted(schema, key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
     return "".join(f"\n<{key}>{_keyword(key, schema[key])}</{key}>" for key in keys if schema[key])
 
 
 def _keyword(key: str, value: Any) -> str:
     if isinstance(value, str):
         return value.strip() if key == "description" else value
-    return str(value) if key == "type" else json.dumps(value, ensure_ascii=False)
+    return str(value) if key == "type" else spaced(value)
 
 
 def _spelled(value: Any) -> str:
     """An argument as the models were trained on it: what is no string, list or object is written as in Python."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
-
-
-def _content(chat: Chat, index: int) -> str:
-    """A message with the markers of its pictures in front."""
-    content, markers = chat.messages[index].content, chat.image_markers(index)
-    return f"{markers} {content}" if markers and content[:1].strip() else markers + content
+    return spaced(value) if isinstance(value, (dict, list)) else str(value)
 
 
 def _parser(chat: Chat, prompt: str) -> Parser:
-    return TaggedParser(xml.XmlSyntax(chat.tools), reasoning=reasons(chat.think, chat.prefill, prompt))
+    start = Start.after(prompt, chat.prefill, reasons=chat.think is not False)
+    return TaggedParser({CALL: enclosed(xml.XmlSyntax(chat.tools))}, QWEN, start)
 
 
 _READING = Reading(_parser, (THINK, THOUGHT, CALL, CALLED))
 
-RENDERERS: Final[Mapping[str, Renderer]] = {
+RENDERERS: Mapping[str, Renderer] = {
     "nemotron-3-nano": _Renderer(toggles=True, efforts=False, thought=f"{THINK}\n{{}}\n{THOUGHT}\n"),
     "nemotron-3.5-nano": _Renderer(toggles=False, efforts=True, thought=f"{THINK}\n{{}}{THOUGHT}"),
 }
-PARSERS: Final[Mapping[str, Reading]] = {"nemotron-3-nano": _READING, "nemotron-3.5-nano": _READING}
+PARSERS: Mapping[str, Reading] = {"nemotron-3-nano": _READING, "nemotron-3.5-nano": _READING}

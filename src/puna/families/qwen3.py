@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from puna.families import Chat, Parser, Reading
-from puna.toolcalls.tagged import CALL, CALLED, THINK, THOUGHT, JsonSyntax, TaggedParser, reasons
+from puna.toolcalls import hermes
+from puna.toolcalls.calls import CALL, CALLED
+from puna.toolcalls.tagged import QWEN, THINK, THOUGHT, Start, TaggedParser
 
 
-def _instruct(chat: Chat, prompt: str) -> Parser:  # noqa: ARG001 -- the contract's signature
-    return TaggedParser(JsonSyntax())
+def _instruct(_chat: Chat, _prompt: str) -> Parser:
+    return TaggedParser({CALL: hermes.READER})
 
 
 def _thinking(chat: Chat, prompt: str) -> Parser:
-    return TaggedParser(JsonSyntax(), reasoning=reasons(chat.think, chat.prefill, prompt))
+    start = Start.after(prompt, chat.prefill, reasons=chat.think is not False)
+    return TaggedParser({CALL: hermes.READER}, QWEN, start)
 
 
 _TOKENS = (THINK, THOUGHT, CALL, CALLED)
 
-PARSERS: Final[Mapping[str, Reading]] = {
+PARSERS: Mapping[str, Reading] = {
     "qwen3": Reading(_instruct, _TOKENS),
     "qwen3-thinking": Reading(_thinking, _TOKENS),
 }

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from puna.families import Chat, Parser, Reading, Renderer
+from puna.template import chatml
 from puna.template.tooljson import described
 from puna.toolcalls import xml
-from puna.toolcalls.tagged import CALL, CALLED, THINK, THOUGHT, TaggedParser, reasons
+from puna.toolcalls.calls import CALL, CALLED, enclosed
+from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.tagged import QWEN, THINK, THOUGHT, Start, TaggedParser
 from puna.types import Message, Think, Tool
 
 _MUCH = (
@@ -38,31 +39,10 @@ class _Renderer:
 
     def __call__(self, chat: Chat) -> str:
         """The prompt."""
-        return "".join(self._parts(chat))
-
-    def _parts(self, chat: Chat) -> Iterator[str]:
         thinking = chat.think is not False
-        yield from self._preamble(chat)
-        question = _last_question(chat)
-        roles = ["", *(message.role for message in chat.messages), ""]
-        for index, message in enumerate(chat.messages):
-            match message.role:
-                case "system" if index == 0:
-                    pass
-                case "system" | "developer" if self.told_effort:
-                    pass
-                case "assistant":
-                    yield f"<|im_start|>assistant\n{self._answer(chat, index, now=thinking and index > question)}"
-                    yield "" if message is chat.prefill else "<|im_end|>\n"
-                case "tool":
-                    yield "" if roles[index] == "tool" else "<|im_start|>user"
-                    yield f"\n<tool_response>\n{_content(chat, index)}\n</tool_response>"
-                    yield "" if roles[index + 2] == "tool" else "<|im_end|>\n"
-                case role:
-                    yield f"<|im_start|>{role}\n{_content(chat, index)}<|im_end|>\n"
-        if not chat.prefill:
-            yield "<|im_start|>assistant\n"
-            yield f"{THINK}\n" if thinking else f"{THINK}\n\n{THOUGHT}\n\n"
+        turns = [*self._preamble(chat), *chatml.with_results(self._messages(chat, thinking=thinking))]
+        answer = f"{THINK}\n" if thinking else f"{THINK}\n\n{THOUGHT}\n\n"
+        return chatml.prompt(turns, goes_on=chat.prefill is not None, answer=answer)
 
     def _preamble(self, chat: Chat) -> Iterator[str]:
         instructions = [message for message in chat.messages if message.role in _INSTRUCTING]
@@ -75,10 +55,23 @@ class _Renderer:
         ]
         text = "\n\n".join(filter(None, paragraphs))
         if text or (instructions and not self.told_effort):
-            yield f"<|im_start|>system\n{text}<|im_end|>\n"
+            yield chatml.turn("system", text)
+
+    def _messages(self, chat: Chat, *, thinking: bool) -> Iterator[tuple[str, str]]:
+        question = _last_question(chat)
+        for index, message in enumerate(chat.messages):
+            match message.role:
+                case "system" if index == 0:
+                    pass
+                case "system" | "developer" if self.told_effort:
+                    pass
+                case "assistant":
+                    yield "assistant", self._answer(chat, index, now=thinking and index > question)
+                case role:
+                    yield role, chat.content(index).strip()
 
     def _answer(self, chat: Chat, index: int, *, now: bool) -> str:
-        message, content = chat.messages[index], _content(chat, index)
+        message, content = chat.messages[index], chat.content(index).strip()
         told = now or self.remembers
         thought = message.thinking.strip() if told else ""
         if not thought and not self.told_effort:
@@ -98,8 +91,7 @@ def _effort(think: Think) -> str:
 
 
 def _offered(tools: tuple[Tool, ...]) -> str:
-    lines = "".join(f"\n{json.dumps(described(tool), ensure_ascii=False)}" for tool in tools)
-    return f"# Tools\n\nYou have access to the following functions:\n\n<tools>{lines}\n</tools>\n\n{xml.INSTRUCTIONS}"
+    return xml.offered("".join(f"\n{spaced(described(tool))}" for tool in tools))
 
 
 def _split(content: str) -> tuple[str, str]:
@@ -123,21 +115,16 @@ def _is_result(message: Message) -> bool:
     return content.startswith("<tool_response>") and content.endswith("</tool_response>")
 
 
-def _content(chat: Chat, index: int) -> str:
-    """A message, trimmed, with the markers of its pictures in front."""
-    content, markers = chat.messages[index].content, chat.image_markers(index)
-    return (f"{markers} {content}" if markers and content[:1].strip() else markers + content).strip()
-
-
 def _parser(chat: Chat, prompt: str) -> Parser:
-    return TaggedParser(xml.XmlSyntax(chat.tools), reasoning=reasons(chat.think, chat.prefill, prompt))
+    start = Start.after(prompt, chat.prefill, reasons=chat.think is not False)
+    return TaggedParser({CALL: enclosed(xml.XmlSyntax(chat.tools))}, QWEN, start)
 
 
 _READING = Reading(_parser, (THINK, THOUGHT, CALL, CALLED))
 
-RENDERERS: Final[Mapping[str, Renderer]] = {
+RENDERERS: Mapping[str, Renderer] = {
     "qwen3.5": _Renderer(),
     "qwen3.8": _Renderer(remembers=True, told_effort=True),
     "ornith": _Renderer(remembers=True),
 }
-PARSERS: Final[Mapping[str, Reading]] = {"qwen3.5": _READING, "ornith": _READING}
+PARSERS: Mapping[str, Reading] = {"qwen3.5": _READING, "ornith": _READING}

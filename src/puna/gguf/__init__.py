@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from puna.errors import CorruptModel, StoreError
+from puna.gguf.kinds import FILE_TYPES, TENSOR_TYPES
 from puna.gguf.layout import MAX_NAME, Array, Cursor, Scalar, Value, map_file
 from puna.types import Tensor
 
@@ -28,29 +29,6 @@ _MAX_KEYS = 1 << 16
 _MAX_TENSORS = 1 << 17
 _MAX_ELEMENTS = 1 << 48
 _MAX_LAYERS = 1 << 12
-
-# fmt: off
-_TENSOR_TYPES: Mapping[int, tuple[str, int, int]] = {
-    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
-    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
-    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
-    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
-    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
-    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66),
-    39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18),
-}
-"""Number -> llama.cpp's name, elements of a block, bytes of a block."""
-
-_FILE_TYPES: Mapping[int, str] = {
-    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S",
-    12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS",
-    20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M",
-    28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
-    39: "NVFP4", 40: "Q1_0",
-}
-# fmt: on
-
 
 _BOS_TOKENIZERS = frozenset({"llama", "bert", "t5", "gemma4"})
 _BOS_PRETOKENIZERS = frozenset({"llama3", "llama-v3", "llama-bpe", "lfm2", "gemma4"})
@@ -87,7 +65,7 @@ class Gguf:
     def file_type(self) -> str:
         """How the weights are quantized as llama.cpp names it, such as ``Q4_K_M``; "unknown" where it is not told."""
         number = self.metadata.get("general.file_type")
-        return _FILE_TYPES.get(number, "unknown") if isinstance(number, int) else "unknown"
+        return FILE_TYPES.get(number, "unknown") if isinstance(number, int) else "unknown"
 
     @property
     def chat_template(self) -> str:
@@ -246,5 +224,6 @@ def _tensor(cursor: Cursor) -> tuple[Tensor, int]:
     if prod(shape) > _MAX_ELEMENTS:
         raise CorruptModel(f"its tensor {name!r} has the shape {shape}")
     number, offset = cursor.u32(), cursor.u64()
-    type_name, elements, size = _TENSOR_TYPES.get(number, (f"type {number}", 1, 0))
-    return Tensor(name, type_name, shape), offset + prod(shape) * size // elements
+    kind = TENSOR_TYPES.get(number)
+    end = offset + kind.bytes(prod(shape)) if kind else offset
+    return Tensor(name, kind.name if kind else f"type {number}", shape), end

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from puna import __version__
 from puna.config import Settings
-from puna.http import dialects
+from puna.http import dialects, openapi
 from puna.http.dialects import Services
 from puna.http.guard import Guard, Origins, is_loopback
 from puna.http.routing import Router
@@ -25,9 +25,8 @@ def build(services: Services, settings: Settings, *, bound_to: str) -> ASGIApp:
     Raises:
         InvalidSetting: ``OLLAMA_ORIGINS`` has an entry that cannot be an origin.
     """
-    router = Router(
-        (route for dialect in dialects.find() for route in dialect.routes(services)), max_body=settings.max_body
-    )
+    routes = [route for dialect in dialects.find() for route in dialect.routes(services)]
+    router = Router([*routes, *openapi.routes(routes)], max_body=settings.max_body)
     return Guard(
         router,
         origins=Origins.parse(settings.origins),

@@ -21,18 +21,34 @@ from puna.errors import InvalidRequest
 T = TypeVar("T")
 
 
+_DEEPEST = 100
+"""Levels of lists and objects in a body. Renderers and templates walk through tools with several calls a level."""
+
+
 def first_value(body: bytes) -> Any:
     """The first JSON value of ``body``.
 
     Raises:
-        InvalidRequest: there is none, or it is not JSON.
+        InvalidRequest: there is none, it is not JSON, or nested more deeply than anyone means.
     """
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _lenient_first_value(body)
+        value = _lenient_first_value(body)
     except RecursionError:
         raise InvalidRequest("the JSON is nested too deeply") from None
+    # To count brackets costs next to nothing, and spares most bodies the walk.
+    if body.count(b"{") + body.count(b"[") > _DEEPEST and _has_more_levels(value, _DEEPEST):
+        raise InvalidRequest("the JSON is nested too deeply")
+    return value
+
+
+def _has_more_levels(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return levels == 0 or any(_has_more_levels(item, levels - 1) for item in value)
 
 
 def _lenient_first_value(body: bytes) -> Any:
@@ -101,6 +117,13 @@ class Fields:
         value = self._values.get(name, 0)
         return value if _is_whole(value) else self._mismatch(name, "int", value)
 
+    def number(self, name: str) -> float | None:
+        """A number, None by default."""
+        value = self._values.get(name)
+        if value is None or _is_whole(value) or isinstance(value, float):
+            return value
+        return self._mismatch(name, "float64", value)
+
     def mapping(self, name: str) -> Mapping[str, Any] | None:
         """An object whose keys are free, as it is."""
         return self._typed(name, dict, "map[string]interface {}")
@@ -134,13 +157,17 @@ class Fields:
 
     def blobs(self, name: str) -> tuple[bytes, ...]:
         """A list of base64 texts, decoded; empty by default."""
-        return tuple(self._blob(name, at, text) for at, text in enumerate(self.texts(name)))
+        return tuple(self._decoded(f"{name}.{at}", text) for at, text in enumerate(self.texts(name)))
 
-    def _blob(self, name: str, at: int, text: str) -> bytes:
+    def blob(self, name: str) -> bytes:
+        """A base64 text, decoded; empty by default."""
+        return self._decoded(name, self.text(name))
+
+    def _decoded(self, name: str, text: str) -> bytes:
         try:
             return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
         except (binascii.Error, ValueError) as error:
-            where = f"{self._struct}.{name}.{at}"
+            where = f"{self._struct}.{name}"
             raise InvalidRequest(
                 f"json: cannot unmarshal string into {where} of type api.ImageData: illegal base64 data"
             ) from error

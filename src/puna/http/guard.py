@@ -35,6 +35,8 @@ _STAINLESS = (
 _REQUEST_HEADERS = (
     *("Authorization", "Content-Type", "User-Agent", "Accept", "X-Requested-With", "OpenAI-Beta"),
     *(f"x-stainless-{name}" for name in _STAINLESS),
+    # Ollama leaves these out, so that no page can use Anthropic's client with it.
+    *("x-api-key", "anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"),
 )
 
 _VARY = (b"vary", b"Origin")
@@ -172,7 +174,7 @@ class Guard:
                 await self._answer(scope, send, 403)
                 return
             granted = "*" if self._origins.everyone else origin
-            send = _with_headers(send, ((b"access-control-allow-origin", granted.encode("latin-1")), _VARY))
+            send = with_headers(send, ((b"access-control-allow-origin", granted.encode("latin-1")), _VARY))
             if scope["method"] == "OPTIONS":
                 await self._answer(scope, send, 204, _PREFLIGHT)
                 return
@@ -231,7 +233,9 @@ def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-def _with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
+def with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
+    """``send``, adding ``headers`` to the response."""
+
     # Not a coroutine function: a stream sends thousands of messages, and only the first concerns this.
     def sending(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":

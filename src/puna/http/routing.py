@@ -7,6 +7,7 @@ a body, and does not say which methods a path has.
 from __future__ import annotations
 
 import html
+import secrets
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -15,8 +16,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from puna.http.dialects import Route
-from puna.http.guard import limit_body
+from puna.http.guard import limit_body, with_headers
 from puna.http.stream import note
+from puna.service.requests import Caller, calls
 
 
 class Router:
@@ -26,11 +28,13 @@ class Router:
         self._max_body = max_body
         self._paths: dict[str, dict[str, Route]] = {}
         self._parents: dict[str, dict[str, Route]] = {}
+        self._roots: dict[str, dict[str, Route]] = {}
         for route in routes:
             parent, _, last = route.path.rpartition("/")
-            table = (
-                self._parents.setdefault(parent, {}) if last.startswith("{") else self._paths.setdefault(route.path, {})
-            )
+            if not last.startswith("{"):
+                table = self._paths.setdefault(route.path, {})
+            else:
+                table = (self._roots if last.endswith(":path}") else self._parents).setdefault(parent, {})
             for method in route.methods:
                 if method in table:
                     raise ValueError(f"two routes for {method} {route.path}")
@@ -61,11 +65,20 @@ class Router:
         if path in self._paths:
             return self._paths[path]
         parent, _, last = path.rpartition("/")
-        return self._parents.get(parent, {}) if last else {}
+        if not last:
+            return {}
+        if parent in self._parents:
+            return self._parents[parent]
+        return next((routes for root, routes in self._roots.items() if path.startswith(f"{root}/")), {})
 
     async def _serve(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         if "{" in route.path:
-            scope["path_params"] = {route.path.rpartition("{")[2][:-1]: scope["path"].rpartition("/")[2]}
+            parent, _, name = route.path.rpartition("/")
+            value = scope["path"].removeprefix(f"{parent}/")
+            scope["path_params"] = {name[1:-1].removesuffix(":path"): value}
+        who = _caller(scope)
+        calls(who)
+        send = with_headers(send, ((b"x-request-id", who.id.encode()),))
         if route.limited:
             receive = limit_body(scope, receive, self._max_body)
         try:
@@ -79,6 +92,11 @@ class Router:
             await response(scope, receive, send)
         except ClientDisconnect:
             return
+
+
+def _caller(scope: Scope) -> Caller:
+    client = scope.get("client")
+    return Caller(secrets.token_hex(12), client[0] if client else "")
 
 
 def _redirect(scope: Scope) -> Response:

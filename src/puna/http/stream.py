@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
@@ -67,8 +67,10 @@ async def race(work: Coroutine[Any, Any, T], receive: Receive) -> T:
         left.cancel()
         if not task.done():
             await _end(task)
-    if task.cancelled() and left.done():
-        left.result()
+    if task.cancelled():
+        if left.done():
+            left.result()
+        # Else someone ended it while the client did not take what it was sent: there is nobody to tell.
         raise ClientDisconnect
     return task.result()
 
@@ -106,12 +108,14 @@ class EventStream(Generic[T]):
         refuse: Callable[[Exception], ASGIApp],
         complain: Callable[[Exception], bytes],
         media_type: str,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._events = events
         self._encode = encode
         self._refuse = refuse
         self._complain = complain
-        self._headers = [(b"content-type", media_type.encode("latin-1"))]
+        given = {"content-type": media_type, **(headers or {})}
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they end or the client leaves."""

@@ -18,7 +18,7 @@ _LEAST_VISION_CONTEXT = 2048
 """A picture alone takes many hundred tokens."""
 
 _BATCH = 512
-_POOLING_NONE, _POOLING_LAST = 0, 3
+_POOLING_NONE, _POOLING_LAST, _POOLING_RANK = 0, 3, 4
 """llama.cpp's numbers."""
 
 _MOST_PARALLEL = 4
@@ -132,6 +132,8 @@ def _pooling(facts: ModelFacts, *, embedding: bool) -> Pooling | None:
     """
     if facts.pooling_type is None:
         return "last" if embedding else None
+    if facts.pooling_type == _POOLING_RANK:
+        return "rank"
     return "mean" if facts.pooling_type == _POOLING_NONE else "own"
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from puna.durations import FOREVER
 from puna.engine import Engine, Loaded, LoadSpec
@@ -47,6 +47,9 @@ from puna.scheduler.runners import Phase
 log = logging.getLogger(__name__)
 
 DEFAULT_MAX_LOADED = 3
+
+News = Literal["loaded", "failed", "evicted"]
+"""What became of a model: it is in memory, could not be loaded, or left for others before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ class Pool:
     """Loads models on demand through ``engine``, shares them, and lets them go when they are no longer wanted.
 
     At most ``max_loaded`` models (0: 3) are in memory, at most ``max_queue`` requests wait; ``default_keep_alive`` is
-    in seconds. ``free_memory`` tells the bytes that can be taken now, file caches among them.
+    in seconds. ``free_memory`` tells the bytes that can be taken now, file caches among them. ``observe`` is told the
+    news of models, by the names they were asked for with.
     """
 
     def __init__(
@@ -119,11 +123,14 @@ class Pool:
         max_queue: int,
         default_keep_alive: float,
         free_memory: Callable[[], int],
+        observe: Callable[[News, str], None] = lambda _news, _name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._free_memory = free_memory
+        self._observe = observe
         self._clock = clock
+        self._names: dict[Key, str] = {}
         self._state = State(
             max_loaded=max_loaded or DEFAULT_MAX_LOADED, max_queue=max_queue, keep_alive=default_keep_alive
         )
@@ -167,6 +174,7 @@ class Pool:
         request = Request(next(self._numbers), wanted, need, keep_alive, insists)
         asking = _Asking(asyncio.get_running_loop().create_future(), wanted.num_ctx, name, tag, self._clock())
         self._asking[request.number] = asking
+        self._names[request.key] = name
         try:
             self._post(Requested(request))
             answer = await asking.answer
@@ -205,6 +213,10 @@ class Pool:
             for runner in self._state.runners
             if runner.phase is Phase.READY
         ]
+
+    def is_loading(self, key: Key) -> bool:
+        """Whether a model is on its way into memory."""
+        return any(runner.key == key and runner.phase is Phase.LOADING for runner in self._state.runners)
 
     async def close(self) -> None:
         """Turn away who waits, stop all models, running generations or not, and close the engine."""
@@ -247,7 +259,14 @@ class Pool:
                 self._places = {number: place for number, place in self._places.items() if number in known}
         for action in actions:
             log.debug("%s: %s", event, action)
+            if isinstance(action, Stop) and not isinstance(event, Died | Closed):
+                self._tell_if_evicted(action.runner, now)
             self._carry_out(action)
+
+    def _tell_if_evicted(self, number: int, now: float) -> None:
+        runner = next(one for one in self._state.runners if one.number == number)
+        if self._places[number].loaded is not None and runner.expires > now:
+            self._observe("evicted", self._names[runner.key])
 
     def _memory(self) -> Memory:
         ready = [runner.number for runner in self._state.runners if runner.phase is Phase.READY]
@@ -300,10 +319,12 @@ class Pool:
         try:
             loaded = await self._engine.load(spec)
         except Exception as error:  # noqa: BLE001  whatever went wrong, those who wait for the load are to hear of it
+            self._observe("failed", self._names[Key.of(spec)])
             self._post(StartFailed(number, error))
             return
         place = self._places[number]
         place.loaded, place.ready = loaded, self._clock()
+        self._observe("loaded", self._names[Key.of(spec)])
         self._post(Started(number))
         self._post(Died(number, await loaded.wait_gone()))
 

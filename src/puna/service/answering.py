@@ -14,7 +14,8 @@ from puna.events import Event, PromptProgress, Text, ToolCalled
 from puna.families import Parser
 from puna.families.answer import AnswerReader
 from puna.families.generic import Plain
-from puna.types import Conversation, Message, Prompt, Usage
+from puna.service.toolchoice import RequiredCall, call_schema
+from puna.types import Conversation, Message, Prompt, Tool, Usage
 
 Rendering = Callable[[Sequence[Message]], Awaitable[Prompt | Conversation]]
 """Makes of messages what the engine is given."""
@@ -44,6 +45,7 @@ class _Pass:
     raw: str = ""
     pieces: int = 0
     prompt_tokens: int = 0
+    cached_tokens: int = 0
     prompt_seconds: float = 0.0
     seconds: float = 0.0
 
@@ -54,7 +56,9 @@ class Answering:
 
     ``parser`` makes the parser for an answer to the prompt of that text. ``truncate`` lets whole oldest turns be left
     out, ``shift`` lets the answer go on when the context is full. ``thinks_first`` says that reasoning precedes the
-    answer, which a format must leave alone.
+    answer, which a format must leave alone. The answer has to be a call of one of the tools in ``must_call``, if there
+    are any: then it is text that is given to the engine. It ends with its first call if ``one_call`` is all there may
+    be.
     """
 
     loaded: Loaded
@@ -64,6 +68,8 @@ class Answering:
     truncate: bool
     shift: bool
     thinks_first: bool = False
+    must_call: tuple[Tool, ...] = ()
+    one_call: bool = False
 
     async def answer(self, messages: Sequence[Message]) -> AsyncGenerator[Event | Answered, None]:
         """Answer ``messages``; the last item is ``Answered``.
@@ -93,9 +99,14 @@ class Answering:
     ) -> AsyncGenerator[Event | Answered, None]:
         """Answer ``prompt`` in one run, or in two where a format must not bind the reasoning before the answer."""
         sampling = self.sampling if self.shift else await self._within_context(prompt)
+        forced = bool(self.must_call)
+        if forced:
+            sampling = replace(sampling, format=call_schema(self.must_call))
         free_first = self.thinks_first and sampling.format is not None and isinstance(prompt, Prompt)
         first = _Pass(
-            prompt, replace(sampling, format=None) if free_first else sampling, AnswerReader(self.parser(_text(prompt)))
+            prompt,
+            replace(sampling, format=None) if free_first else sampling,
+            AnswerReader(RequiredCall() if forced and not free_first else self.parser(_text(prompt))),
         )
         async with aclosing(self._run(first, until_answer=free_first)) as events:
             async for event in events:
@@ -106,7 +117,8 @@ class Answering:
         assert isinstance(prompt, Prompt), "only a prompt is answered in two runs"
         rest = replace(sampling, max_tokens=max(sampling.max_tokens - first.pieces, 1))
         reasoning = media.shielded(first.raw) if prompt.images else first.raw
-        second = _Pass(replace(prompt, text=prompt.text + reasoning), rest, AnswerReader(Plain()))
+        bound = RequiredCall() if forced else Plain()
+        second = _Pass(replace(prompt, text=prompt.text + reasoning), rest, AnswerReader(bound))
         async with aclosing(self._run(second)) as events:
             async for event in events:
                 if not isinstance(event, PromptProgress):
@@ -123,7 +135,8 @@ class Answering:
         async with aclosing(self.loaded.generate(run.prompt, run.sampling)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, PromptProgress):
-                    run.prompt_tokens, run.prompt_seconds = piece.total, time.monotonic() - started
+                    run.prompt_tokens, run.cached_tokens = piece.total, piece.cached
+                    run.prompt_seconds = time.monotonic() - started
                     yield piece
                 elif isinstance(piece, Stopped):
                     run.stopped = piece
@@ -140,6 +153,9 @@ class Answering:
                                 return
                             continue
                         yield event
+                        if self.one_call and isinstance(event, ToolCalled):
+                            run.stopped = _cut(run, time.monotonic() - started)
+                            return
         for event in run.reader.close():
             yield event
 
@@ -173,7 +189,10 @@ class Answering:
 
 async def text_of(loaded: Loaded, prompt: Prompt | Conversation) -> str:
     """The prompt as people read it, whoever renders it."""
-    return media.unshielded(prompt.text if isinstance(prompt, Prompt) else await loaded.render(prompt))
+    if isinstance(prompt, Conversation):
+        return media.unshielded(await loaded.render(prompt))
+    before = await loaded.detokenize(prompt.tokens) if prompt.tokens else ""
+    return before + media.unshielded(prompt.text)
 
 
 def _parts_beside_text(conversation: Conversation) -> int:
@@ -185,6 +204,12 @@ def _text(prompt: Prompt | Conversation) -> str:
     return prompt.text if isinstance(prompt, Prompt) else ""
 
 
+def _cut(run: _Pass, seconds: float) -> Stopped:
+    """The end of a run that was ended here, after ``seconds``."""
+    usage = Usage(run.prompt_tokens, run.pieces, run.cached_tokens)
+    return Stopped("stop", usage, run.prompt_seconds, seconds - run.prompt_seconds)
+
+
 def _joined(first: _Pass, second: _Pass) -> Stopped:
     """Two runs as one: the tokens of the reasoning count as the answer's, where they came from."""
     assert second.stopped is not None, "the engine's contract: the last item is Stopped"
@@ -193,7 +218,8 @@ def _joined(first: _Pass, second: _Pass) -> Stopped:
     reasoning = stopped.usage.prompt_tokens - prompt_tokens
     return Stopped(
         stopped.reason,
-        Usage(prompt_tokens, reasoning + stopped.usage.completion_tokens),
+        Usage(prompt_tokens, reasoning + stopped.usage.completion_tokens, first.cached_tokens),
         first.prompt_seconds or stopped.prompt_seconds,
         first.seconds + stopped.completion_seconds,
+        stopped.stop_sequence,
     )

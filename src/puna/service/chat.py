@@ -19,6 +19,7 @@ from puna.service import media
 from puna.service.answering import Answered, Answering, Rendering, text_of
 from puna.service.blocking import blocking
 from puna.service.leasing import Leasing
+from puna.service.toolchoice import offered
 from puna.store.models import Model
 from puna.template.prompt import DEFAULT_TEMPLATE, PromptTemplate
 from puna.types import (
@@ -31,6 +32,8 @@ from puna.types import (
     RunningModel,
     Think,
     Timings,
+    Tool,
+    ToolChoice,
 )
 
 _MOST_CONTEXTS = 10
@@ -54,6 +57,8 @@ class _Job:
     spec: LoadSpec
     think: Think
     started: float
+    tools: tuple[Tool, ...] = ()
+    """Those that the model is offered."""
 
     def sampling(self, num_ctx: int) -> Sampling:
         """How the answer is drawn, in a context of ``num_ctx`` tokens."""
@@ -63,9 +68,21 @@ class _Job:
             options=self.options,
             max_tokens=wanted if 0 <= wanted <= most else most,
             num_ctx=num_ctx,
-            format=request.format,
+            # An answer that has to be a tool call has no text.
+            format=None if self.must_call else request.format,
             top_logprobs=request.top_logprobs if request.logprobs else None,
+            logit_bias=request.logit_bias,
         )
+
+    @property
+    def choice(self) -> ToolChoice:
+        """What was said of the calling of tools."""
+        return self.request.tool_choice if isinstance(self.request, ChatRequest) else ToolChoice()
+
+    @property
+    def must_call(self) -> bool:
+        """Whether the answer has to be a tool call."""
+        return self.choice.mode == "required"
 
     @property
     def shift(self) -> bool:
@@ -74,12 +91,14 @@ class _Job:
 
     def chat(self, messages: Sequence[Message]) -> Chat:
         """The chat that ``messages`` make with the rest of the request."""
-        tools = self.request.tools if isinstance(self.request, ChatRequest) else ()
-        return Chat(tuple(messages), tools, self.think)
+        return Chat(tuple(messages), self.tools, self.think)
 
     def rendered(self, messages: Sequence[Message]) -> Prompt | Conversation:
         """What the engine is given for ``messages``, which hold the markers of their images."""
-        return self.family.render(self.family.prepare(self.chat(messages)))
+        prompt = self.family.render(self.family.prepare(self.chat(messages)))
+        if isinstance(prompt, Conversation):
+            return replace(prompt, parallel_calls=self.choice.parallel)
+        return prompt
 
 
 class ChatService:
@@ -104,8 +123,8 @@ class ChatService:
             RequestError: the request cannot be answered as it is.
             NotFound, Unavailable, EngineError: nor can it now.
         """
-        job = self._job(request, "chat")
-        if request.tools and "tools" not in job.model.capabilities:
+        job = replace(self._job(request, "chat"), tools=offered(request.tools, request.tool_choice))
+        if job.tools and "tools" not in job.model.capabilities:
             raise NotCapable(f"{job.model.name.full} does not support tools")
         messages = await _readable(job, _conversation(job.model, request.messages))
         async with self._lease(job) as lease:
@@ -130,7 +149,7 @@ class ChatService:
             raise NotCapable(f"{job.model.name.full} does not support insert")
         messages = await _readable(job, _prompt_messages(job.model, request))
         async with self._lease(job) as lease:
-            if not request.prompt:
+            if not request.prompt and not request.tokens:
                 yield Done("load")
                 return
             rendering = await _prompt_rendering(job, request, lease)
@@ -153,9 +172,10 @@ class ChatService:
         if "completion" not in model.capabilities:
             raise NotCapable(f'"{request.model}" does not support {what}')
         thinks = "thinking" in model.capabilities
-        if request.think and not thinks:
+        if request.think and not thinks and not request.think_if_able:
             raise NotCapable(f'"{request.model}" does not support thinking')
-        think = True if thinks and request.think is None else request.think
+        asked = request.think if thinks or not request.think else None
+        think = True if thinks and asked is None else asked
         options = merge(model.parameters, request.options)
         return _Job(request, model, find(model), options, self._leasing.plan(model, options), think, started)
 
@@ -172,8 +192,9 @@ class ChatService:
     ) -> AsyncGenerator[Event, None]:
         """Answer ``messages`` and say how it ended."""
         if job.request.render_only:
-            prompt = await rendering(messages)
-            yield Rendered(await text_of(lease.loaded, prompt), len(media.images(messages)))
+            text = await text_of(lease.loaded, await rendering(messages))
+            tokens = await lease.loaded.tokenize(text, framed=True)
+            yield Rendered(text, len(media.images(messages)), tuple(tokens))
             return
         chat = job.chat(messages)
         answering = Answering(
@@ -184,6 +205,8 @@ class ChatService:
             truncate=job.request.truncate,
             shift=job.shift,
             thinks_first=bool(job.think),
+            must_call=job.tools if job.must_call else (),
+            one_call=not job.choice.parallel,
         )
         async with aclosing(answering.answer(messages)) as events:
             async for event in events:
@@ -209,6 +232,7 @@ class ChatService:
             ),
             context=tokens,
             prompt_truncated=answered.truncated,
+            stop_sequence=stopped.stop_sequence,
         )
 
 
@@ -267,7 +291,7 @@ async def _as_read(
 ) -> Prompt | Conversation:
     """``prompt`` made such that the family's parser can read the answer: as text, where that is what it reads."""
     if isinstance(prompt, Conversation):
-        if not job.family.reads_text:
+        if not job.family.reads_text and not job.must_call:
             return prompt
         prompt = Prompt(await lease.loaded.render(prompt))
     # The engine puts it there itself, and a second one makes a model worse.
@@ -286,7 +310,9 @@ async def _prompt_rendering(job: _Job, request: GenerateRequest, lease: Lease) -
     async def rendering(messages: Sequence[Message]) -> Prompt | Conversation:
         images, last = media.images(messages), messages[-1].content
         prompt: Prompt | Conversation
-        if request.raw:
+        if request.tokens:
+            prompt = Prompt("", tokens=request.tokens)
+        elif request.raw:
             prompt = Prompt(media.raw(last, len(images)))
         elif infill is not None:
             before_gap = media.placed(messages)[-1].content

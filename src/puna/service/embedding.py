@@ -28,6 +28,10 @@ _LEAST_LENGTH = 1e-12
 """A vector this short has no direction, and stays as it is."""
 
 
+_Input = str | tuple[int, ...]
+"""A text, or all of its tokens."""
+
+
 class EmbedService:
     """Makes embeddings with models that ``leasing`` gives."""
 
@@ -73,9 +77,9 @@ def _reads_at_once(model: Model) -> bool:
     return model.gguf.of_architecture("pooling_type") not in (None, _POOLING_LAST)
 
 
-def _calls(texts: Sequence[str], most: int) -> Iterator[list[str]]:
+def _calls(texts: Sequence[_Input], most: int) -> Iterator[list[_Input]]:
     """``texts`` in their order, as many at a time as one call takes (at ``most`` so many), and at least one."""
-    call: list[str] = []
+    call: list[_Input] = []
     size = 0
     for text in texts:
         if call and (len(call) == most or size + len(text) > _MOST_BYTES):
@@ -94,11 +98,11 @@ def _room(model: Model, lease: Lease) -> int:
     return lease.num_ctx - 1
 
 
-async def _input(loaded: Loaded, model: Model, text: str, room: int, *, truncate: bool) -> str | list[int]:
+async def _input(loaded: Loaded, model: Model, text: _Input, room: int, *, truncate: bool) -> str | Sequence[int]:
     """What the engine is given for ``text``: the text, or its tokens where they may be too many or none."""
-    if text and len(text.encode()) + _FRAME <= room:
+    if isinstance(text, str) and text and len(text.encode()) + _FRAME <= room:
         return text
-    tokens = await loaded.tokenize(text, framed=True)
+    tokens = await loaded.tokenize(text, framed=True) if isinstance(text, str) else list(text)
     if len(tokens) <= room:
         return tokens or [_blank(model)]
     if not truncate:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from math import inf
 from pathlib import Path
 
 from puna import timestamps
 from puna.config import Settings
 from puna.engine import LoadSpec
+from puna.gguf import foreign
 from puna.options import Options
 from puna.scheduler.cache import Cache
 from puna.scheduler.machine import available_memory, physical_cores
@@ -18,6 +20,7 @@ from puna.scheduler.messages import Key
 from puna.scheduler.plan import ModelFacts, estimate, insists, plan
 from puna.scheduler.pool import Lease, Pool, Running
 from puna.service import media
+from puna.service.requests import ticket
 from puna.store.models import Model, Store
 from puna.types import RunningModel
 
@@ -67,18 +70,30 @@ class Leasing:
             embedding=not self._settings.llama_server or model.weights in self._embedding,
         )
 
-    def lease(
+    @asynccontextmanager
+    async def lease(
         self, model: Model, spec: LoadSpec, options: Options, keep_alive: float | None
-    ) -> AbstractAsyncContextManager[Lease]:
-        """The model in memory for as long as the context lasts; entering it raises Unavailable or EngineError."""
-        return self._pool.lease(
+    ) -> AsyncIterator[Lease]:
+        """The model in memory for as long as the context lasts.
+
+        Entering it raises NotCapable for weights that llama.cpp reads wrongly, and Unavailable or EngineError.
+        """
+        if model.peculiarity and not self._settings.llama_server:
+            foreign.check(model.gguf)
+        kept = ticket()
+        if kept is not None:
+            kept.waits(model.name.short, partial(self._pool.is_loading, Key.of(spec)))
+        async with self._pool.lease(
             spec,
             name=model.name.short,
             tag=model,
             keep_alive=keep_alive,
             need=estimate(_facts(model), spec),
             insists=insists(options, context_length=self._settings.context_length),
-        )
+        ) as lease:
+            if kept is not None:
+                kept.has_its_turn(lease.load_seconds)
+            yield lease
 
     async def unload(self, name: str) -> None:
         """Free the model's memory once no request uses it; one that is not loaded is fine. Raises as ``model``."""

@@ -16,10 +16,10 @@ from puna.gguf import Array, Gguf
 from puna.modelfile import Modelfile, texts
 from puna.names import Digest, ModelName
 from puna.service.blocking import blocking
-from puna.service.create import create
+from puna.service.create import Obtain, create
 from puna.store.models import Model, Store
 from puna.template.prompt import DEFAULT_TEMPLATE
-from puna.types import CreateRequest, ModelDetails, ModelSummary
+from puna.types import CreateRequest, ModelDetails, ModelSummary, StorePlace
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,16 @@ _NOT_INFO = ("general.name", "tokenizer.chat_template")
 
 
 class Library:
-    """The models in ``store``. The methods that are not async may be called from any thread."""
+    """The models in ``store``. The methods that are not async may be called from any thread.
 
-    def __init__(self, store: Store) -> None:
+    ``obtain`` gets a model that another is to be made from, when it is not there. ``any_layout`` says that the engine
+    reads weights which llama.cpp does not.
+    """
+
+    def __init__(self, store: Store, *, obtain: Obtain | None = None, any_layout: bool = False) -> None:
         self._store = store
+        self._obtain = obtain
+        self._any_layout = any_layout
 
     def list(self) -> list[ModelSummary]:
         """All models, the latest changed first. Of one whose weights cannot be read, less is told.
@@ -85,6 +91,15 @@ class Library:
         except ModelNotFound as error:
             raise ModelNotFound(name) from error
 
+    def place(self) -> StorePlace:
+        """Where the store is on this machine; it is made if it is not there yet.
+
+        Raises:
+            DiskFull, StoreError: it cannot be made.
+        """
+        status = self._store.blobs.prepare()
+        return StorePlace(str(self._store.root.resolve()), status.st_dev, status.st_ino)
+
     def has_blob(self, digest: str) -> bool:
         """Whether the blob is there.
 
@@ -127,7 +142,7 @@ class Library:
             QuantizeFailed: it cannot be quantized like that.
             DiskFull, StoreError: it cannot be written; then a model of that name is as it was.
         """
-        return create(self._store, request)
+        return create(self._store, request, obtain=self._obtain, any_layout=self._any_layout)
 
 
 def _parsed(name: str, what: str) -> ModelName:
@@ -252,6 +267,7 @@ def _modelfile(model: Model, system: str, options: Mapping[str, Any]) -> str:
             template=None if keep_quiet else DEFAULT_TEMPLATE if model.template is None else model.template,
             system=system or model.system or None,
             adapters=tuple(map(str, model.adapters)),
+            draft=str(model.draft or ""),
             licenses=model.licenses,
             messages=model.messages,
             renderer=model.renderer,

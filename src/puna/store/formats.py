@@ -47,8 +47,9 @@ class Layer(Struct, frozen=True, omit_defaults=True, rename={"media_type": "medi
         return Digest.parse(self.digest)
 
     def holds(self, *parts: Part) -> bool:
-        """Whether it holds one of ``parts``."""
-        return self.media_type.removeprefix(_LAYER_TYPE) in parts and self.media_type.startswith(_LAYER_TYPE)
+        """Whether it holds one of ``parts``, or, without any named, some part of a model."""
+        kind = self.media_type.removeprefix(_LAYER_TYPE)
+        return kind != self.media_type and (not parts or kind in parts)
 
 
 class Manifest(Struct, frozen=True, rename="camel"):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from puna.names import ModelName
-from puna.store.disk import NewFile, sync_directory, translated
+from puna.store.disk import DISK, Disk, NewFile, translated
+from puna.store.locks import unclaimed
 
 _UNFINISHED = "."
 """What the names of unfinished files begin with. No part of a model's name may, so nobody takes one for a manifest."""
@@ -24,8 +25,9 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 class Manifests:
     """The manifests of one store, in ``directory``. Its methods may be called from any thread."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, disk: Disk = DISK) -> None:
         self.directory = directory
+        self._disk = disk
 
     def path(self, name: ModelName) -> Path:
         """Where the manifest of ``name`` lies, or would lie."""
@@ -83,7 +85,7 @@ class Manifests:
             DiskFull, StoreError: it cannot be written.
         """
         path = self.path(name)
-        with translated(), NewFile(path.parent, prefix=_UNFINISHED) as file:
+        with translated(), NewFile(path.parent, prefix=_UNFINISHED, disk=self._disk) as file:
             file.write(content)
             file.settle(path)
 
@@ -91,31 +93,36 @@ class Manifests:
         """Remove the manifest of ``name``, and the directories that are empty then."""
         path = self.path(name)
         with translated():
-            path.unlink(missing_ok=True)
-            sync_directory(path.parent)
+            try:
+                self._disk.remove(path)
+            except FileNotFoundError:
+                return
+            self._disk.sync_directory(path.parent)
             for directory in list(path.parents)[: _LEVELS - 1]:
-                if not _remove_if_empty(directory):
+                if not self._remove_if_empty(directory):
                     break
 
     def tidy(self, than: float) -> None:
         """Remove unfinished files last touched before ``than`` (seconds since the epoch), and empty directories."""
         with translated():
             for _, entry in list(_files(self.directory, ())):
+                path = Path(entry.path)
                 if entry.name.startswith(_UNFINISHED) and entry.stat().st_mtime < than:
-                    Path(entry.path).unlink()
+                    with unclaimed(path) as free:
+                        if free:
+                            self._disk.remove(path)
             for directory, _, _ in os.walk(self.directory, topdown=False):
                 if Path(directory) != self.directory:
-                    _remove_if_empty(Path(directory))
+                    self._remove_if_empty(Path(directory))
 
-
-def _remove_if_empty(directory: Path) -> bool:
-    try:
-        directory.rmdir()
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return False
-        raise
-    return True
+    def _remove_if_empty(self, directory: Path) -> bool:
+        try:
+            self._disk.remove_directory(directory)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        return True
 
 
 def _entry(directory: Path, part: str) -> str | None:

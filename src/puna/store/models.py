@@ -6,173 +6,40 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from puna import gguf
 from puna.errors import BlobNotFound, CorruptManifest, ModelNotFound, StoreError
-from puna.gguf import Gguf
 from puna.names import Digest, ModelName
 from puna.store import formats
 from puna.store.blobs import Blobs, digest_of
-from puna.store.capabilities import TemplateChoice, capabilities, choose_template, declared
-from puna.store.formats import Config, Manifest, Part
+from puna.store.disk import DISK, Disk, make_directories, translated
+from puna.store.formats import Manifest
+from puna.store.locks import exclusive
 from puna.store.manifests import Manifests
-from puna.types import Capability, Details, Message
+from puna.store.model import Model
+from puna.store.pruning import SPARED_SECONDS, Leftovers, leftovers
+
+__all__ = ["Model", "Store"]
 
 log = logging.getLogger(__name__)
 
-_PRUNE_AGE_SECONDS = 3600
-"""Younger blobs may belong to a model that is being made."""
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A model in the store. Its texts and the header of its weights are read when first asked for, and kept.
-
-    ``digest`` is that of its manifest, ``modified_ns`` the manifest's time in nanoseconds since the epoch.
-    Whatever reads a blob raises BlobNotFound or CorruptManifest if it is not there or not what it must be.
-    """
-
-    name: ModelName
-    digest: Digest
-    modified_ns: int
-    manifest: Manifest
-    config: Config
-    blobs: Blobs = field(repr=False)
-    go_template: bool | None = field(default=None, repr=False)
-
-    @property
-    def size(self) -> int:
-        """Bytes of everything it is made of."""
-        return self.manifest.size
-
-    @property
-    def weights(self) -> Path:
-        """The GGUF file of its weights.
-
-        Raises:
-            CorruptManifest: it has none.
-        """
-        found = self._paths("model")
-        if not found:
-            raise CorruptManifest(f"the model {self.name} has no weights")
-        return found[0]
-
-    @property
-    def adapters(self) -> tuple[Path, ...]:
-        """The GGUF files of its LoRA adapters."""
-        return self._paths("adapter")
-
-    @property
-    def projectors(self) -> tuple[Path, ...]:
-        """The GGUF files of its projectors, which make embeddings of pictures or sound."""
-        return self._paths("projector")
-
-    @cached_property
-    def template(self) -> str | None:
-        """The text of its TEMPLATE, None without one."""
-        return self._text("template", "prompt")
-
-    @cached_property
-    def system(self) -> str:
-        """Its system message, "" without one."""
-        return self._text("system") or ""
-
-    @cached_property
-    def parameters(self) -> Mapping[str, Any]:
-        """Its options, as they are stored."""
-        layers = self.manifest.of("params")
-        return formats.read_parameters(self.blobs.read(layers[-1].blob)) if layers else {}
-
-    @cached_property
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation that every conversation with it begins with."""
-        layers = self.manifest.of("messages")
-        return formats.read_messages(self.blobs.read(layers[-1].blob)) if layers else ()
-
-    @cached_property
-    def licenses(self) -> tuple[str, ...]:
-        """The texts of its licences."""
-        return tuple(_utf8(self.blobs.read(layer.blob)) for layer in self.manifest.of("license"))
-
-    @property
-    def renderer(self) -> str:
-        """The name of the renderer that makes its prompts, "" without one."""
-        return self.config.renderer
-
-    @property
-    def parser(self) -> str:
-        """The name of the parser that reads its answers, "" without one."""
-        return self.config.parser
-
-    @cached_property
-    def gguf(self) -> Gguf:
-        """The header of its weights.
-
-        Raises:
-            CorruptModel: they are damaged.
-        """
-        return gguf.read(self.weights)
-
-    @cached_property
-    def leading_token(self) -> str:
-        """The text of the token that the engine puts before every prompt, "" where it puts none."""
-        return self.gguf.token("bos_token_id") if self.gguf.adds_bos else ""
-
-    @cached_property
-    def projector(self) -> Gguf | None:
-        """The header of its first projector, None without one."""
-        return gguf.read(self.projectors[0]) if self.projectors else None
-
-    @cached_property
-    def template_choice(self) -> TemplateChoice:
-        """Which of its templates speaks for it."""
-        return choose_template(self.config, self.template, self.gguf.chat_template, self.go_template)
-
-    @cached_property
-    def capabilities(self) -> tuple[Capability, ...]:
-        """What it can do."""
-        if self.config.remote_host:
-            return declared(self.config)
-        return capabilities(self.config, self.gguf, self.projector, self.template, self.template_choice)
-
-    @property
-    def details(self) -> Details:
-        """What kind of model it is, as far as its config tells: the lengths are left out."""
-        layers, config = self.manifest.of("model"), self.config
-        return Details(
-            parent_model=layers[0].parent if layers else "",
-            format=config.model_format,
-            family=config.model_family,
-            families=config.model_families or (),
-            parameter_size=config.model_type,
-            quantization_level=config.file_type,
-        )
-
-    def _paths(self, part: Part) -> tuple[Path, ...]:
-        return tuple(self.blobs.path(layer.blob) for layer in self.manifest.of(part))
-
-    def _text(self, *parts: Part) -> str | None:
-        layers = self.manifest.of(*parts)
-        return _utf8(self.blobs.read(layers[-1].blob)) if layers else None
-
 
 class Store:
-    """A directory of models in Ollama's layout. Its methods may be called from any thread.
+    """A directory of models in Ollama's layout. Its methods may be called from any thread, in several processes.
 
     ``prune`` is whether blobs that no model needs any more are removed when a model is replaced and at a start;
     ``go_template`` is the operator's word on TEMPLATEs (None: each model's better template).
     """
 
-    def __init__(self, root: Path, *, prune: bool = True, go_template: bool | None = None) -> None:
+    def __init__(self, root: Path, *, prune: bool = True, go_template: bool | None = None, disk: Disk = DISK) -> None:
         self.root = root
-        self.blobs = Blobs(root / "blobs")
-        self.manifests = Manifests(root / "manifests")
-        self._prune = prune
+        self.blobs = Blobs(root / "blobs", disk=disk)
+        self.manifests = Manifests(root / "manifests", disk=disk)
+        self._disk = disk
+        self._prunes = prune
         self._go_template = go_template
         self._changing = threading.Lock()
         self._read: dict[tuple[str, ...], tuple[tuple[int, ...], Model]] = {}
@@ -219,11 +86,21 @@ class Store:
             BlobNotFound: a blob of it is not there.
             DiskFull, StoreError: it cannot be written; then everything is as it was.
         """
-        with self._changing:
-            for digest in sorted(manifest.blobs, key=str):
-                if not self.blobs.exists(digest):
-                    raise BlobNotFound(str(digest))
-            self._replace(self.manifests.spelling(name), formats.write_manifest(manifest))
+        self.install(name, formats.write_manifest(manifest))
+
+    def install(self, name: ModelName, content: bytes) -> None:
+        """``write`` of a manifest that came from elsewhere and is kept byte for byte, which keeps its digest.
+
+        Raises:
+            CorruptManifest: it is none.
+            BlobNotFound, DiskFull, StoreError: as ``write`` does.
+        """
+        manifest = formats.read_manifest(content)
+        with translated():
+            make_directories(self.root, self._disk)
+        with self._alone():
+            self._check_blobs(manifest)
+            self._replace(self.manifests.spelling(name), content, manifest)
 
     def copy(self, source: ModelName, destination: ModelName) -> None:
         """Give the model ``source`` a second name, ``destination``; a model that has it already is replaced.
@@ -232,13 +109,13 @@ class Store:
             ModelNotFound: there is no ``source``.
             DiskFull, StoreError: it cannot be written; then everything is as it was.
         """
-        with self._changing:
+        with self._alone():
             stored, target = self.manifests.spelling(source), self.manifests.spelling(destination)
             content = self.manifests.read(stored)
             if content is None:
                 raise ModelNotFound(str(source))
             if stored != target:
-                self._replace(target, content)
+                self._replace(target, content, None)
 
     def delete(self, name: ModelName) -> None:
         """Remove the model ``name`` and the blobs no other model needs.
@@ -247,30 +124,82 @@ class Store:
             ModelNotFound: there is none.
             StoreError: it cannot be removed.
         """
-        with self._changing:
+        with self._alone():
             stored = self.manifests.spelling(name)
             content = self.manifests.read(stored)
             if content is None:
                 raise ModelNotFound(str(name))
             self.manifests.remove(stored)
             self._read.pop(stored.parts, None)
-            self._remove_unneeded(content)
+            self._remove_blobs_of(content)
 
     def repair(self, *, now: float | None = None) -> None:
         """Put in order what a crash or an old version left: old names of blobs, unfinished files, unneeded blobs.
 
-        ``now`` is the time in seconds since the epoch; what is younger than an hour stays. Nothing is removed while a
-        manifest is damaged, since what it needs cannot be told. A store that may only be read is served as it is.
+        ``now`` is the time in seconds since the epoch; what is younger than an hour stays, and so does every download
+        that can be resumed. Nothing is removed while a manifest is damaged, since what it needs cannot be told. A
+        store that may only be read is served as it is.
         """
-        than = (time.time() if now is None else now) - _PRUNE_AGE_SECONDS
+        now = time.time() if now is None else now
         try:
-            with self._changing:
+            with self._alone():
                 self.blobs.rename_old()
-                if self._prune:
-                    self.blobs.remove_older(than, keep=self._needed())
-                    self.manifests.tidy(than)
+            if self._prunes:
+                self.prune(now=now)
+                with self._alone():
+                    self.manifests.tidy(now - SPARED_SECONDS)
         except StoreError as error:
             log.warning("the model store was not tidied: %s", error)
+
+    def prune(self, *, partials: bool = False, dry_run: bool = False, now: float | None = None) -> Leftovers:
+        """Remove what no model needs, with ``partials`` also downloads that could be resumed; return what went.
+
+        ``dry_run`` removes nothing and returns what would go. What someone is making something of stays.
+
+        Raises:
+            CorruptManifest: nothing is removed, since what a damaged model needs cannot be told.
+            StoreError: the store cannot be read, or something not be removed.
+        """
+        with self._alone():
+            found = leftovers(
+                self.blobs.files(), self.needed(), now=time.time() if now is None else now, partials=partials
+            )
+            if dry_run:
+                return found
+            discarded = {
+                file.digest for file in found.partials if file.digest and self.blobs.discard_partial(file.digest)
+            }
+            return replace(
+                found,
+                blobs=tuple(file for file in found.blobs if self.blobs.discard(file)),
+                unfinished=tuple(file for file in found.unfinished if self.blobs.discard(file)),
+                partials=tuple(file for file in found.partials if file.digest in discarded),
+            )
+
+    def needed(self) -> set[Digest]:
+        """The blobs that models need.
+
+        Raises:
+            CorruptManifest: it cannot be told, since one is damaged.
+            StoreError: a manifest cannot be read.
+        """
+        needed: set[Digest] = set()
+        for name, _ in self.manifests.names():
+            content = self.manifests.read(name)
+            if content is not None:
+                needed |= _manifest(content, name).blobs
+        return needed
+
+    def remove_unneeded(self, digests: Iterable[Digest]) -> None:
+        """Remove those of the blobs ``digests`` that no model needs and nobody claims. What cannot be removed stays."""
+        with self._alone():
+            self._remove_unneeded(digests)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else, in whatever process, changes meanwhile which blobs are needed, or removes some."""
+        with self._changing, translated(), exclusive(self.root):
+            yield
 
     def _find(self, name: ModelName) -> Model | None:
         status = self.manifests.status(name)
@@ -297,27 +226,43 @@ class Store:
         self._read[name.parts] = (version, model)
         return model
 
-    def _replace(self, name: ModelName, content: bytes) -> None:
-        before = self.manifests.read(name)
-        self.manifests.write(name, content)
-        if self._prune and before is not None:
-            self._remove_unneeded(before)
+    def _check_blobs(self, manifest: Manifest) -> None:
+        for digest in sorted(manifest.blobs, key=str):
+            if not self.blobs.exists(digest):
+                raise BlobNotFound(str(digest))
 
-    def _remove_unneeded(self, before: bytes) -> None:
+    def _replace(self, name: ModelName, content: bytes, manifest: Manifest | None) -> None:
+        before = self.manifests.read(name)
+        self.blobs.settle()
+        self.manifests.write(name, content)
+        try:
+            if manifest is not None:
+                self._check_blobs(manifest)
+        except BlobNotFound:
+            # An Ollama on this store, which knows no locks, removed it just now.
+            if before is None:
+                self.manifests.remove(name)
+            else:
+                self.manifests.write(name, before)
+            raise
+        if self._prunes and before is not None:
+            self._remove_blobs_of(before)
+
+    def _remove_blobs_of(self, before: bytes) -> None:
         """Remove the blobs of the manifest ``before``, which is gone, that no manifest needs."""
         try:
-            for digest in formats.read_manifest(before).blobs - self._needed():
-                self.blobs.remove(digest)
+            blobs = formats.read_manifest(before).blobs
         except CorruptManifest as error:
             log.warning("nothing is pruned: %s", error)
+            return
+        self._remove_unneeded(blobs)
 
-    def _needed(self) -> set[Digest]:
-        needed: set[Digest] = set()
-        for name, _ in self.manifests.names():
-            content = self.manifests.read(name)
-            if content is not None:
-                needed |= _manifest(content, name).blobs
-        return needed
+    def _remove_unneeded(self, digests: Iterable[Digest]) -> None:
+        try:
+            for digest in set(digests) - self.needed():
+                self.blobs.remove(digest)
+        except StoreError as error:
+            log.warning("nothing is pruned: %s", error)
 
 
 def _manifest(content: bytes, name: ModelName) -> Manifest:
@@ -325,7 +270,3 @@ def _manifest(content: bytes, name: ModelName) -> Manifest:
         return formats.read_manifest(content)
     except CorruptManifest as error:
         raise CorruptManifest(f"the model {name}: {error}") from error
-
-
-def _utf8(content: bytes) -> str:
-    return content.decode("utf-8", "replace")

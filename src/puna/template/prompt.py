@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from puna.errors import TemplateError
+from puna.errors import InvalidRequest
 from puna.template import data, inspection
 from puna.template.gotmpl import Template
 from puna.template.gotmpl import parse as parse_go
@@ -72,6 +72,7 @@ class PromptTemplate:
         """The prompt for ``messages``, after which the model's answer comes; ``today`` is the date it tells the model.
 
         Raises:
+            InvalidRequest: tools or calls are nested too deeply.
             TemplateError: the template cannot be executed, or takes more than the limits allow.
         """
         merged = _merge(messages)
@@ -80,7 +81,7 @@ class PromptTemplate:
         try:
             values = {"Messages": data.messages(merged), "Tools": data.tools(tools)}
         except RecursionError:
-            raise TemplateError("a tool, or the arguments of a call, are nested too deeply") from None
+            raise InvalidRequest("a tool, or the arguments of a call, are nested too deeply") from None
         system = "\n\n".join(message.content for message in messages if message.role == "system")
         return _execute(self._whole, {"System": system, **values, "Response": "", **_thinking(think)}, today)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from puna.toolcalls.jsontext import plain
 from puna.toolcalls.typed import parameters_of, typed
 from puna.types import Tool, ToolCall
 
@@ -90,9 +90,7 @@ def _lines(call: ToolCall) -> Iterator[str]:
 
 def _value(value: Any) -> str:
     match value:
-        case str():
-            return value
         case float() if value.is_integer():
             return str(int(value))
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return plain(value)

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from puna.events import Text, ToolCalled
+from puna.scanner import Scanner
+from puna.toolcalls.calls import CallReader
+from puna.toolcalls.quoting import Quote, Quotes, Unquoted
 from puna.toolcalls.typed import parameters_of
 from puna.types import Tool, ToolCall
 
@@ -55,12 +57,6 @@ class Braces:
         """``call`` with its tags."""
         return f"{self.open}call:{call.name}{{{self._members(call.arguments)}}}{self.close}"
 
-    def ends_in_string(self, body: str) -> bool:
-        """Whether the part of a call that is ``body`` ends inside a string, where a tag is no tag."""
-        quote = re.escape(self.quote)
-        rest = re.sub(rf'{quote}.*?{quote}|(?<=[:,\[{{])(\s*)"(?:\\.|[^"\\])*"', r"\1", body, flags=re.DOTALL)
-        return self.quote in rest or re.search(r'[:,\[{]\s*"', rest) is not None
-
     def read(self, body: str, tools: Sequence[Tool], *, closed: bool) -> tuple[ToolCall, str] | None:
         """The call that ``body`` (what follows the opening tag) begins with, and what comes after it; None for none.
 
@@ -81,45 +77,38 @@ class Braces:
             return None if rest.strip("}] \n") else (ToolCall(name, arguments), "")
         return ToolCall(name, arguments), rest
 
+    def reader(self, tools: Sequence[Tool], *ends: str) -> CallReader:
+        """A reader of calls that end with ``close``, one of ``ends``, the next call, or the answer."""
+        quotes: Quotes = {self.quote: Quote(self.quote), '"': Quote('"', escapes=True, after=":,[{")}
+
+        def read(scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[ToolCall | str | None]:
+            unquoted = Unquoted(scanner, quotes)
+            body, tag = unquoted.take(self.open, self.close, *ends)
+            while not tag and not scanner.ended:
+                yield None
+                more, tag = unquoted.take(self.open, self.close, *ends)
+                body += more
+            if tag == self.open:
+                scanner.put_back(tag)
+                tag = ""
+            elif not tag:
+                body += scanner.rest()
+                if self.read(body, tools, closed=False) is None:
+                    # Where the last quote of a string is missing, the closing tag was taken for a part of the string.
+                    body, tag, after = body.partition(self.close)
+                    scanner.put_back(after)
+            found = self.read(body, tools, closed=tag == self.close)
+            if found is None:
+                yield opening + body + tag
+                return
+            call, rest = found
+            scanner.put_back(rest)
+            yield call
+
+        return read
+
     def _members(self, values: Mapping[str, Any]) -> str:
         return ",".join(f"{key}:{self.value(values[key])}" for key in sorted(values))
-
-
-class OpenCall:
-    """A call whose opening tag was seen, while the model writes it."""
-
-    __slots__ = ("_body", "_syntax", "_tools")
-
-    def __init__(self, syntax: Braces, tools: Sequence[Tool]) -> None:
-        self._syntax = syntax
-        self._tools = tools
-        self._body = ""
-
-    def add(self, text: str, tag: str) -> bool:
-        """``text`` has arrived, and ``tag`` if it is not empty; whether that tag ends the call."""
-        self._body += text
-        if tag and self._syntax.ends_in_string(self._body):
-            self._body += tag
-            return False
-        return bool(tag)
-
-    def found(self, tag: str) -> tuple[Text | ToolCalled, str]:
-        """The call that ``tag`` ends, or its text if it is none; and the text before ``tag`` that is not the call's."""
-        closed = tag == self._syntax.close
-        if read := self._syntax.read(self._body, self._tools, closed=closed):
-            call, rest = read
-            return ToolCalled(call), rest
-        return Text(self._syntax.open + self._body + (tag if closed else "")), ""
-
-    def unfinished(self, text: str) -> tuple[Text | ToolCalled, str]:
-        """What it is when the answer ends within it, ``text`` being the last of it; and the text after the call."""
-        self._body += text
-        if read := self._syntax.read(self._body, self._tools, closed=False):
-            call, rest = read
-            return ToolCalled(call), rest
-        self._body, tag, after = self._body.partition(self._syntax.close)
-        found, rest = self.found(tag)
-        return found, rest + after
 
 
 class _MalformedError(Exception):

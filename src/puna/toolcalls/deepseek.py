@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
-from puna.toolcalls.blocks import Blocks
+from puna.scanner import Scanner
+from puna.toolcalls.calls import CallReader, drop_partial
+from puna.toolcalls.jsontext import decoded_object
+from puna.toolcalls.quoting import STRINGS, Unquoted
 from puna.types import ToolCall
 
 CALLS = "<｜tool▁calls▁begin｜>"
@@ -16,27 +16,52 @@ CALLS_END = "<｜tool▁calls▁end｜>"
 CALL = "<｜tool▁call▁begin｜>"
 CALL_END = "<｜tool▁call▁end｜>"
 SEPARATOR = "<｜tool▁sep｜>"
-
-_FENCED = re.compile(r"\s*([^\s`{]+)\s*```(?:json)?(.*?)(?:```)?\s*", re.DOTALL)
-
-
-def read(text: str) -> tuple[Sequence[ToolCall], str]:
-    """The call that all of ``text`` spells, and nothing after it; or none, and ``text``. Arguments may be missing."""
-    name, separator, arguments = text.partition(SEPARATOR)
-    if fenced := _FENCED.fullmatch(arguments):
-        name, arguments = fenced.groups()
-    decoded = _object(arguments)
-    if not separator or not name.strip() or decoded is None:
-        return (), text
-    return (ToolCall(name.strip(), decoded),), ""
-
-
-BLOCKS = Blocks(CALL, CALL_END, read, around=(CALLS, CALLS_END))
 TOKENS = (CALLS, CALLS_END, CALL, CALL_END, SEPARATOR)
 
+_KIND = "function"
+_FENCED = re.compile(r"\s*([^\s`{<]+)\s*```(?:json)?(.*?)(?:```)?\s*", re.DOTALL)
 
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        return msgspec.json.decode(text.strip() or "{}", type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
+
+def _read(scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[ToolCall | str | None]:
+    """A reader of one call after another. A list without calls says nothing."""
+    text, unquoted = "", Unquoted(scanner, STRINGS)
+    listed = opening.endswith(CALLS)
+    while True:
+        if listed:
+            tag = scanner.take_prefix(CALL, CALLS_END)
+            if tag is None and not scanner.ended:
+                yield None
+                continue
+            if tag != CALL:
+                if tag != CALLS_END:
+                    yield opening
+                return
+            opening, listed = opening + scanner.dropped + CALL, False
+        more, tag = unquoted.take(CALL_END, CALLS_END)
+        text += more
+        if not tag and not scanner.ended:
+            yield None
+            continue
+        call = read(text)
+        if call is None:
+            yield opening + text + (tag or scanner.rest())
+            return
+        yield call
+        if tag != CALL_END:
+            drop_partial(scanner, CALL_END)
+            return
+        opening, text, listed = "", "", True
+
+
+def read(text: str) -> ToolCall | None:
+    """The call that all of ``text`` spells, if it spells one. Arguments may be missing."""
+    name, separator, arguments = text.partition(SEPARATOR)
+    if (fenced := _FENCED.fullmatch(arguments)) and name.strip() == _KIND:
+        name, arguments = fenced.groups()
+    decoded = decoded_object(arguments.strip() or "{}")
+    if not separator or not name.strip() or decoded is None:
         return None
+    return ToolCall(name.strip(), decoded)
+
+
+READERS: Mapping[str, CallReader] = {CALLS: _read, CALL: _read}

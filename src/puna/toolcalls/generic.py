@@ -11,10 +11,9 @@ from collections.abc import Generator, Iterable, Iterator
 from enum import Enum, auto
 from typing import Any
 
-import msgspec
-
 from puna.events import Text, ToolCalled
 from puna.scanner import Scanner
+from puna.toolcalls.jsontext import decoded
 from puna.types import ToolCall
 
 _BARE = frozenset({"{", "["})
@@ -138,7 +137,7 @@ class CallsAfterTag:
 
     def _calls(self, before: str, text: str) -> list[ToolCall]:
         """The calls that the object ``text`` spells; ``before`` stands between it and the tag, or the last call."""
-        value = _decoded(text)
+        value = decoded(text)
         if not isinstance(value, dict):
             return []
         calls = list(self._calls_in(value, _DEEPEST))
@@ -202,13 +201,5 @@ class _Objects:
 def _object(value: Any) -> dict[str, Any] | None:
     """``value`` as an object, also when it is JSON in a string."""
     if isinstance(value, str):
-        value = _decoded(value) if value.strip() else {}
+        value = decoded(value) if value.strip() else {}
     return value if isinstance(value, dict) else None
-
-
-def _decoded(text: str) -> Any:
-    """``text`` as JSON; None when it is none."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None

@@ -6,18 +6,22 @@ literal is taken for a string whose quotes were forgotten.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from puna.scanner import Scanner
+from puna.toolcalls.calls import CallReader, drop_partial
+from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.quoting import Quote, Quotes, Unquoted
 from puna.types import ToolCall
 
-BETWEEN = " \t\r\n,;[]"
+_BETWEEN = " \t\r\n,;[]"
 """The characters that stand around calls and between them."""
 
-_SEPARATORS = re.compile(f"[{re.escape(BETWEEN)}]*")
+_QUOTES: Quotes = {quote: Quote(quote, escapes=True) for quote in ('"', "'", '"""', "'''")}
+_SEPARATORS = re.compile(f"[{re.escape(_BETWEEN)}]*")
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[\w.:/-]+")
 _KEY = re.compile(r"[\w-]+")
@@ -44,24 +48,52 @@ class _Unreadable(Exception):
     """The text is no call, or not yet the whole of one."""
 
 
-def read(text: str) -> tuple[Sequence[ToolCall], str]:
-    """The complete calls at the beginning of ``text``, ``BETWEEN`` around them, and the text after the last of them."""
-    calls: list[ToolCall] = []
-    end = 0
-    while (start := _end(_SEPARATORS, text, end)) < len(text):
-        reader = _Reader(text, start)
-        try:
-            calls.append(reader.call())
-        except _Unreadable:
-            return calls, text[end:]
-        end = reader.at
-    return calls, text[end:]
+def reader(closing: str) -> CallReader:
+    """A reader of calls that stand before ``closing``, which may be missing at the end of the answer."""
+
+    def read(scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[ToolCall | str | None]:
+        unquoted = Unquoted(scanner, _QUOTES)
+        text, depth = "", 0
+        while True:
+            more, mark = unquoted.take(closing, "(", ")")
+            text += more
+            if not mark and not scanner.ended:
+                yield None
+                continue
+            if mark not in {"(", ")"}:
+                break
+            text += mark
+            depth += 1 if mark == "(" else -1
+            if depth > 0:
+                continue
+            found = read_call(text)
+            if found is None:
+                yield opening + text
+                return
+            call, end = found
+            yield call
+            opening, text, depth = "", text[end:], 0
+        if text.strip(_BETWEEN) or (opening and not mark):
+            yield opening + text + (mark or scanner.rest())
+        else:
+            drop_partial(scanner, closing)
+
+    return read
+
+
+def read_call(text: str) -> tuple[ToolCall, int] | None:
+    """The call that ``text`` begins with, and where it ends; None if there is none."""
+    reader = _Reader(text, _end(_SEPARATORS, text, 0))
+    try:
+        return reader.call(), reader.at
+    except _Unreadable:
+        return None
 
 
 def written(call: ToolCall, *, comma: str) -> str:
     """``call`` as models read it in a conversation: arguments in the order of their names, ``comma`` between them."""
     arguments = sorted(call.arguments.items())
-    return f"{call.name}({comma.join(f'{name}={json.dumps(value, ensure_ascii=False)}' for name, value in arguments)})"
+    return f"{call.name}({comma.join(f'{name}={spaced(value)}' for name, value in arguments)})"
 
 
 class _Reader:

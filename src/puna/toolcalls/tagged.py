@@ -1,214 +1,207 @@
-"""Answers whose tool calls stand between ``<tool_call>`` and ``</tool_call>``, with reasoning before them or without.
-
-What a call looks like between the tags is a ``Syntax``: JSON here, ``<function=…>`` in ``xml``.
-"""
+"""Answers in which tags tell reasoning, text and calls apart, as most families write them."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Protocol
-
-import msgspec
 
 from puna.events import Text, Thinking, ToolCalled
 from puna.scanner import Scanner
-from puna.types import Message, Think, ToolCall
+from puna.toolcalls.calls import CALL, CallReader
+from puna.types import Message, ToolCall
 
-CALL = "<tool_call>"
-CALLED = "</tool_call>"
-THINK = "<think>"
-THOUGHT = "</think>"
-
-_QUOTE = re.compile(r'\\.|(")', re.DOTALL)
-
-_Finds = Generator[Text | Thinking | ToolCalled, None, bool]
+THINK, THOUGHT = "<think>", "</think>"
+"""The tags that most families write around reasoning."""
 
 
-class Syntax(Protocol):
-    """What stands between the tags."""
-
-    begins: str
-    """What a call starts with, white space aside. A tag that anything else follows was only mentioned."""
-
-    def inside_argument(self, text: str) -> bool:
-        """Whether a tag right after ``text`` would be part of an argument."""
-        ...
-
-    def read(self, text: str) -> Sequence[ToolCall]:
-        """The calls that all of ``text`` spells; none when it cannot be read."""
-        ...
+_Found = Text | Thinking | ToolCalled
 
 
-class JsonSyntax:
-    """``{"name": …, "arguments": {…}}``. Arguments may be missing, and may be JSON in a string."""
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags of a family, but those of its calls, and where they count.
 
-    begins = "{"
+    ``think`` and ``thought`` stand around reasoning. It is opened at the beginning of an answer; if it ``reopens`` also
+    after reasoning and calls, or ``anywhere`` in the text. ``noise`` is dropped where text may begin. Calls that begin
+    with one of ``in_reasoning`` end the reasoning that they are found in.
 
-    def inside_argument(self, text: str) -> bool:
-        """Inside a string."""
-        return sum(bool(quote[1]) for quote in _QUOTE.finditer(text)) % 2 == 1
-
-    def read(self, text: str) -> Sequence[ToolCall]:
-        """The one call, if it has a name and its arguments are an object."""
-        match _decoded(text):
-            case {"name": str() as name, **rest} if name:
-                arguments = rest.get("arguments")
-                if isinstance(arguments, str):
-                    arguments = _decoded(arguments)
-                elif arguments is None:
-                    arguments = {}
-                return [ToolCall(name, arguments)] if isinstance(arguments, dict) else []
-        return []
-
-
-def written(call: ToolCall) -> str:
-    """``call`` as JSON between its tags, as a model reads it in a conversation."""
-    value = {"name": call.name, "arguments": dict(call.arguments)}
-    return f"{CALL}\n{json.dumps(value, ensure_ascii=False)}\n{CALLED}"
-
-
-def reasons(think: Think, prefill: Message | None, prompt: str) -> bool:
-    """Whether an answer starts with reasoning, in a model that reasons unless it is told not to.
-
-    The end of the prompt knows best; where it has no tag, an answer that the caller began goes on as an answer.
+    White space around tags is dropped, but what stands before or after calls where that is kept. So is the white space
+    that an answer begins with where ``trims_start`` is set.
     """
-    end = prompt.rstrip()
-    if end.endswith((THINK, THOUGHT)):
-        return end.endswith(THINK)
-    return think is not False and not (prefill and prefill.content)
+
+    think: tuple[str, ...] = (THINK,)
+    thought: str = THOUGHT
+    reopens: bool = False
+    anywhere: bool = False
+    noise: tuple[str, ...] = ()
+    in_reasoning: tuple[str, ...] = ()
+    keeps_space_in_reasoning: bool = False
+    keeps_space_before_calls: bool = False
+    keeps_space_after_calls: bool = False
+    trims_start: bool = False
+
+
+class Start(Enum):
+    """What an answer starts with."""
+
+    REASONING = auto()
+    """Reasoning, which the prompt has opened; an opening tag of its own is dropped."""
+    EITHER = auto()
+    """Reasoning if its tag opens it, else text."""
+    TEXT = auto()
+
+    @classmethod
+    def after(cls, prompt: str, prefill: Message | None, *, reasons: bool, otherwise: Start | None = None) -> Start:
+        """What the answer to ``prompt`` starts with: reasoning if the model ``reasons``, ``otherwise`` (text) if not.
+
+        The end of the prompt knows best; where it has no tag, an answer that the caller began goes on as text.
+        """
+        end = prompt.rstrip()
+        if end.endswith(THINK):
+            return cls.REASONING
+        if prefill and prefill.content:
+            return cls.TEXT
+        return cls.REASONING if reasons and not end.endswith(THOUGHT) else otherwise or cls.TEXT
+
+
+QWEN = Tags(in_reasoning=(CALL,))
+"""Those of the Qwen models, and of others that were taught to answer like them."""
 
 
 class _State(Enum):
-    OPENING = auto()
-    """At the beginning of reasoning, where some models write ``<think>`` once more."""
+    BEGINNING = auto()
+    """Where reasoning may be opened, and noise is dropped."""
     GAP = auto()
-    """After a tag whose following white space is dropped."""
-    TEXT = auto()
-    """In reasoning or answer."""
-    TAG = auto()
-    """After ``<tool_call>``, when it is open whether a call follows."""
+    """In white space that is dropped."""
+    PASSAGE = auto()
+    """In reasoning or text."""
     CALL = auto()
-    """In what looks like a call."""
+    """After a tag that may open calls."""
 
 
 class TaggedParser:
-    """Tells reasoning, answer and calls apart.
+    """Tells reasoning, text and calls apart.
 
-    A call is found as soon as its closing tag has arrived; in the midst of reasoning it ends the reasoning. What stands
-    between the tags and is no call is passed on with them, as part of the reasoning or answer it was found in.
+    ``calls`` are the readers of calls by the tags that open them. What looks like a call and cannot be read as one is
+    passed on as part of the reasoning or text that it was found in. Reasoning is left out unless ``shows_reasoning``.
     """
 
-    def __init__(self, syntax: Syntax, *, reasoning: bool = False) -> None:
-        self._syntax = syntax
+    def __init__(
+        self,
+        calls: Mapping[str, CallReader],
+        tags: Tags = Tags(),
+        start: Start = Start.TEXT,
+        *,
+        shows_reasoning: bool = True,
+    ) -> None:
+        self._calls = calls
+        self._tags = tags
+        self._shows_reasoning = shows_reasoning
         self._scanner = Scanner()
-        self._state = _State.OPENING if reasoning else _State.TEXT
-        self._reasoning = reasoning
-        self._tag = ""  # the opening tag and the white space before it
-        self._call = ""  # what followed it
+        self._state = _State.PASSAGE if start is Start.TEXT else _State.BEGINNING
+        self._reasoning = start is Start.REASONING
+        self._openable = tags.think
+        self._trims = tags.trims_start
+        self._found: Iterator[ToolCall | str | None] = iter(())
 
-    def feed(self, text: str) -> Iterator[Text | Thinking | ToolCalled]:
+    def feed(self, text: str) -> Iterator[_Found]:
         """What is certain once ``text`` has arrived."""
         self._scanner.add(text)
         while (yield from self._step()):
             pass
 
-    def close(self) -> Iterator[Text | Thinking | ToolCalled]:
-        """What was held back. A call that lacks nothing but its closing tag, or a part of that, is a call."""
-        while self._state is _State.CALL:
-            if calls := self._syntax.read(self._call):
-                yield from map(ToolCalled, calls)
-                return
-            yield from self._pass_over_tag()
-            yield from self.feed("")
-        held = self._tag if self._state is _State.TAG else ""
-        if rest := held + self._scanner.rest():
-            yield self._said(rest)
+    def close(self) -> Iterator[_Found]:
+        """What was held back."""
+        self._scanner.ended = True
+        yield from self.feed("")
+        rest = self._scanner.rest()
+        bare = rest.lstrip()
+        match self._state:
+            case _State.GAP:
+                pass
+            case _State.BEGINNING if len(bare) > 1 and any(tag.startswith(bare) for tag in self._noise()):
+                pass  # a part of noise; a single character may be anything
+            case _ if bare.startswith(self._tags.think):
+                pass  # all of a tag, which waited for a longer one
+            case _State.BEGINNING if self._trims:
+                yield from self._said(bare)
+            case _:
+                yield from self._said(rest)
 
-    def _step(self) -> _Finds:
+    def _step(self) -> Generator[_Found, None, bool]:
         """Read on; whether there may be more to read without more text."""
         match self._state:
-            case _State.OPENING:
-                tag = self._scanner.take_prefix(THINK)
-                if tag is None:
-                    return False
-                self._state = _State.GAP if tag else _State.TEXT
-                return True
+            case _State.BEGINNING:
+                return self._begin()
             case _State.GAP:
                 if not self._scanner.skip_space():
                     return False
-                self._state = _State.TEXT
+                self._state = _State.PASSAGE
                 return True
-            case _State.TEXT:
+            case _State.PASSAGE:
                 return (yield from self._pass_on())
-            case _State.TAG:
-                return (yield from self._look_for_call())
             case _State.CALL:
-                return (yield from self._read_call())
+                return (yield from self._read_calls())
 
-    def _pass_on(self) -> _Finds:
-        arrived = self._scanner.pending
-        text, tag = self._scanner.take(CALL, *self._ends_of_reasoning(), trim=True)
-        if text:
-            yield self._said(text)
-        if tag == THOUGHT:
-            self._answer()
+    def _begin(self) -> bool:
+        tag = self._scanner.take_prefix(*self._openable, *self._noise())
+        if tag in self._openable:
+            self._open_reasoning()
+        elif tag == "":
+            self._state = _State.GAP if self._trims else _State.PASSAGE
+        return tag is not None
+
+    def _pass_on(self) -> Generator[_Found, None, bool]:
+        tags = self._tags
+        if self._reasoning:
+            sought, trim = (tags.thought, *tags.in_reasoning), True
+        else:
+            sought, trim = (*self._calls, *(tags.think if tags.anywhere else ())), not tags.keeps_space_before_calls
+        text, tag = self._scanner.take(*sought, trim=trim)
+        yield from self._said(text)
+        if tag in self._calls:
+            ends = (tags.thought,) if self._reasoning else ()
+            self._found = self._calls[tag](self._scanner, self._scanner.dropped + tag, ends)
+            self._state = _State.CALL
+        elif tag == tags.thought:
+            self._go_on(trims=True)
         elif tag:
-            self._tag = arrived[len(text) : len(arrived) - len(self._scanner.pending)]
-            self._state = _State.TAG
+            self._open_reasoning()
         return bool(tag)
 
-    def _look_for_call(self) -> _Finds:
-        arrived = self._scanner.pending
-        beginning = self._scanner.take_prefix(self._syntax.begins)
-        if beginning is None:
-            return False
-        if beginning:
-            self._call = arrived[: len(arrived) - len(self._scanner.pending)]
-            self._state = _State.CALL
+    def _read_calls(self) -> Generator[_Found, None, bool]:
+        mentioned = False
+        for found in self._found:
+            if found is None:
+                return False
+            if isinstance(found, ToolCall):
+                yield ToolCalled(found)
+                self._reasoning = False
+            else:
+                yield from self._said(found)
+                mentioned = True
+        if mentioned:
+            self._state = _State.PASSAGE
         else:
-            yield self._said(self._tag)
-            self._state = _State.TEXT
+            self._go_on(trims=not self._tags.keeps_space_after_calls)
         return True
 
-    def _read_call(self) -> _Finds:
-        text, tag = self._scanner.take(CALLED, *self._ends_of_reasoning())
-        self._call += text
-        if not tag:
-            return False
-        if self._syntax.inside_argument(self._call):
-            self._call += tag
-        elif tag == CALLED and (calls := self._syntax.read(self._call)):
-            yield from map(ToolCalled, calls)
-            self._answer()
-        else:
-            self._call += tag
-            yield from self._pass_over_tag()
-        return True
+    def _open_reasoning(self) -> None:
+        self._reasoning = True
+        self._state = _State.PASSAGE if self._tags.keeps_space_in_reasoning else _State.GAP
 
-    def _pass_over_tag(self) -> Iterator[Text | Thinking]:
-        """The tag was none of a call: what followed it is read again, and may have a call's tag in it."""
-        yield self._said(self._tag)
-        after = self._call + self._scanner.rest()
-        self._scanner.add(after)
-        self._state = _State.TEXT
+    def _go_on(self, *, trims: bool) -> None:
+        """Reasoning or calls are over."""
+        self._reasoning, self._state = False, _State.BEGINNING
+        self._openable = self._tags.think if self._tags.reopens else ()
+        self._trims = trims
 
-    def _answer(self) -> None:
-        self._reasoning = False
-        self._state = _State.GAP
+    def _noise(self) -> tuple[str, ...]:
+        return () if self._reasoning else self._tags.noise
 
-    def _ends_of_reasoning(self) -> tuple[str, ...]:
-        return (THOUGHT,) if self._reasoning else ()
-
-    def _said(self, text: str) -> Text | Thinking:
-        return Thinking(text) if self._reasoning else Text(text)
-
-
-def _decoded(text: str) -> Any:
-    """``text`` as JSON; None when it is none."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+    def _said(self, text: str) -> Iterator[Text | Thinking]:
+        if text and not self._reasoning:
+            yield Text(text)
+        elif text and self._shows_reasoning:
+            yield Thinking(text)

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from puna.toolcalls.jsontext import decoded
 from puna.types import Tool
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -32,7 +31,7 @@ def typed(text: str, schema: Mapping[str, Any]) -> Any:
     if "number" in types and _NUMBER.fullmatch(bare) and math.isfinite(number := float(bare)):
         return int(number) if number.is_integer() and int(number) in _INT64 else number
     if types & {"array", "object"}:
-        value = _container(bare)
+        value = decoded(bare)
         if ("array" in types and isinstance(value, list)) or ("object" in types and isinstance(value, dict)):
             return value
     return text
@@ -82,11 +81,3 @@ def _resolved(
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _container(text: str) -> Any:
-    """``text`` as JSON; None when it is none."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None

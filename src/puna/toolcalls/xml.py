@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
-from puna.toolcalls.tagged import CALL, CALLED
+from puna.toolcalls.calls import CALL, CALLED, begins_with
+from puna.toolcalls.jsontext import plain
+from puna.toolcalls.quoting import Quote, Quotes
 from puna.toolcalls.typed import parameters_of, typed
 from puna.types import Tool, ToolCall
 
@@ -15,7 +16,7 @@ _FUNCTION = re.compile(r"\s*<function=([^>\n]+)>")
 _PARAMETER = re.compile(r"\s*<parameter=([^>\n]+)>(.*?)</parameter>(?=\s*(?:<parameter=|</function>))", re.DOTALL)
 _END = re.compile(r"\s*</function>\s*")
 
-INSTRUCTIONS = """\
+_INSTRUCTIONS = """\
 If you choose to call a function ONLY reply in the following format with NO suffix:
 
 <tool_call>
@@ -40,20 +41,39 @@ Reminder:
 - If there is no function call available, answer the question like normal with your current knowledge and do not tell \
 the user about function calls
 </IMPORTANT>"""
-"""What models that write calls so were trained to be told, after the list of tools."""
+
+
+def offered(functions: str) -> str:
+    """The part of a system message that offers ``functions``, each described as its family does."""
+    return f"# Tools\n\nYou have access to the following functions:\n\n<tools>{functions}\n</tools>\n\n{_INSTRUCTIONS}"
+
+
+def declared(function: Mapping[str, Any], tags: Callable[[Mapping[str, Any]], str]) -> str:
+    """``function`` and its parameters in tags of their own; ``tags`` writes the keywords of a schema."""
+    schema, description = function["parameters"], function.get("description")
+    parameters = "".join(
+        f"\n<parameter>\n<name>{name}</name>{tags(keywords)}\n</parameter>"
+        for name, keywords in (schema.get("properties") or {}).items()
+    )
+    others = {key: value for key, value in schema.items() if key not in {"type", "properties"}}
+    return (
+        f"\n<function>\n<name>{function['name']}</name>{tags({'description': description} if description else {})}"
+        f"\n<parameters>{parameters}{tags(others)}\n</parameters>\n</function>"
+    )
 
 
 class XmlSyntax:
-    """A ``Syntax`` for ``tagged``: one function or several, and nothing beside them and their parameters."""
+    """One function or several, and nothing beside them and their parameters."""
 
-    begins = "<function="
+    quotes: ClassVar[Quotes] = {"<parameter=": Quote("</parameter>")}
+    open_ended: ClassVar[bool] = False
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = tools
 
-    def inside_argument(self, text: str) -> bool:
-        """Inside a parameter."""
-        return text.rfind("<parameter=") > text.rfind("</parameter>")
+    def begins(self, text: str) -> bool | None:
+        """With the tag of a function."""
+        return begins_with("<function=", text)
 
     def read(self, text: str) -> Sequence[ToolCall]:
         """All the calls, or none."""
@@ -73,12 +93,7 @@ class XmlSyntax:
         return calls if at == len(text) else []
 
 
-def spelled(value: Any) -> str:
-    """An argument as a model reads it: a string is itself, all else JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def written(call: ToolCall, spell: Callable[[Any], str] = spelled) -> str:
+def written(call: ToolCall, spell: Callable[[Any], str] = plain) -> str:
     """``call`` between its tags, as a model reads it in a conversation."""
     parameters = (f"<parameter={name}>\n{spell(value)}\n</parameter>\n" for name, value in call.arguments.items())
     return f"{CALL}\n<function={call.name}>\n{''.join(parameters)}</function>\n{CALLED}"

@@ -27,10 +27,10 @@ def test_from_a_file(api, puna, making):
         f"gathering model components\ncopying file {DIGEST} 100%\nparsing GGUF\ncreating new layer {DIGEST}\nsuccess\n"
     )
     assert (0, "", expected) == (result.code, result.out, result.err)
-    assert [("HEAD", "/"), ("HEAD", BLOB), ("POST", BLOB), ("POST", "/api/create")] == [
+    assert [("HEAD", "/"), ("GET", "/api/store"), ("HEAD", BLOB), ("POST", BLOB), ("POST", "/api/create")] == [
         (asked.method, asked.path) for asked in api.asked
     ]
-    assert WEIGHTS == api.asked[2].body
+    assert WEIGHTS == api.asked[3].body
     assert [{"stream": True, "model": "mine", "files": {"model.gguf": DIGEST}}] == api.bodies("/api/create")
 
 
@@ -144,10 +144,106 @@ def test_mistakes_in_the_modelfile(api, puna, making, text, error):
     assert [] == api.bodies("/api/create")
 
 
+def test_a_bad_value(api, puna, making):
+    """A Modelfile that reads well and has a bad value fails one step later, as Ollama's does."""
+    (making / "Modelfile").write_text("FROM x\nPARAMETER temperature hot\n")
+    assert "gathering model components\nError: invalid float value [hot]\n" == puna("create", "mine").err
+    (making / "Modelfile").write_text("FROM x\nMESSAGE you hi\n")
+    assert puna("create", "mine").err.startswith("Error: (line 2)")
+
+
 def test_deprecated_parameter(puna, making):
     """A parameter of old times is mentioned, and does no harm."""
     (making / "Modelfile").write_text("FROM model.gguf\nPARAMETER mirostat 1\n")
     assert puna("create", "mine").err.startswith("warning: parameter mirostat is deprecated\n")
+
+
+def test_from_a_folder(api, puna, making):
+    """A folder of safetensors is sent with what belongs to it, and nothing else."""
+    model = making / "model"
+    for name in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "config.json", "notes.md"):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_bytes(WEIGHTS)
+    for name in ("1_Pooling/config.json", "deep/er/config.json", "consolidated.safetensors", "tokenizer.model"):
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_bytes(WEIGHTS)
+    (making / "Modelfile").write_text("FROM ./model\n")
+    assert 0 == puna("create", "mine").code
+    [body] = api.bodies("/api/create")
+    assert {
+        "1_Pooling/config.json",
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "tokenizer.model",
+    } == set(body["files"])
+
+
+def test_a_folder_of_one_split_model(api, puna, making):
+    """All parts of a split GGUF file are sent."""
+    (making / "model.gguf").rename(making / "m-00001-of-00002.gguf")
+    (making / "m-00002-of-00002.gguf").write_bytes(WEIGHTS)
+    (making / "config.json").write_text("{}")
+    assert 0 == puna("create", "mine").code
+    assert {"m-00001-of-00002.gguf", "m-00002-of-00002.gguf"} == set(api.bodies("/api/create")[0]["files"])
+
+
+@pytest.mark.parametrize("said", [[1], [1, 2]])
+def test_the_first_part_of_a_split_model(api, puna, making, said):
+    """The other parts come with it, as with llama.cpp; who names them too sends them no second time."""
+    parts = [f"tiny-{part:05}-of-00002.gguf" for part in (1, 2)]
+    for part in parts:
+        (making / part).write_bytes(WEIGHTS)
+    (making / "Modelfile").write_text("".join(f"FROM ./{parts[part - 1]}\n" for part in said))
+    assert 0 == puna("create", "mine").code
+    assert dict.fromkeys(parts, DIGEST) == api.bodies("/api/create")[0]["files"]
+
+
+def test_links_out_of_a_folder(api, puna, making):
+    """A folder cannot smuggle in files from elsewhere."""
+    (making / "model").mkdir()
+    (making / "model" / "model.safetensors").symlink_to(making / "model.gguf")
+    (making / "Modelfile").write_text("FROM ./model\n")
+    result = puna("create", "mine")
+    assert "Error: insecure path: model/model.safetensors" in result.err
+    assert [] == api.bodies("/api/create")
+
+
+def test_pickled_weights(api, puna, making):
+    """Files that run code when they are read are named, and not sent."""
+    (making / "model.gguf").rename(making / "pytorch_model.bin")
+    (making / "config.json").write_text("{}")
+    result = puna("create", "mine")
+    assert "Error: pytorch_model.bin may run code when it is read" in result.err
+    assert [] == [asked for asked in api.asked if asked.method == "POST"]
+
+
+def test_several_adapters(api, puna, making):
+    """Every ADAPTER counts; folders of one layout are kept apart."""
+    for folder in ("one", "two"):
+        for name in ("adapter_model.safetensors", "adapter_config.json"):
+            (making / folder / name).parent.mkdir(exist_ok=True)
+            (making / folder / name).write_bytes(WEIGHTS)
+    (making / "Modelfile").write_text("FROM smol\nADAPTER one\nADAPTER ./two\nADAPTER model.gguf\n")
+    assert 0 == puna("create", "mine").code
+    assert {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "two/adapter_model.safetensors",
+        "two/adapter_config.json",
+        "model.gguf",
+    } == set(api.bodies("/api/create")[0]["adapters"])
+
+
+def test_a_draft_model(api, puna, making):
+    """DRAFT is a file of its own, which is not the model itself."""
+    (making / "draft.gguf").write_bytes(WEIGHTS)
+    (making / "Modelfile").write_text("FROM model.gguf\nDRAFT draft.gguf\n")
+    assert 0 == puna("create", "mine", "--draft-quantize", "q8_0").code
+    [body] = api.bodies("/api/create")
+    assert ({"draft.gguf": DIGEST}, "q8_0") == (body["draft_files"], body["draft_quantize"])
+    (making / "Modelfile").write_text("FROM model.gguf\nDRAFT ./model.gguf\n")
+    assert "Error: DRAFT must not reference the same local path as FROM: ./model.gguf\n" in puna("create", "m").err
 
 
 def test_bad_name(puna, making):

@@ -93,7 +93,11 @@ def test_help(puna):
     """Help lists the commands in the order they are met in; so does the bare command."""
     result = puna("--help")
     names = [line.split()[0] for line in result.out.partition("Commands:\n")[2].splitlines()]
-    assert ["serve", "create", "show", "run", "stop", "list", "ps", "cp", "rm", "help"] == names
+    expected = [
+        *("serve", "create", "show", "run", "stop", "pull", "push", "list", "ps", "cp", "rm"),
+        *("outdated", "update", "export", "import", "fsck", "prune", "help"),
+    ]
+    assert expected == names
     assert result == puna() == puna("-h") == puna("help")
     assert (0, "") == (result.code, result.err)
 

@@ -102,11 +102,13 @@ def test_verbose(api, puna):
 
 
 def test_missing_model(api, puna):
-    """A model that is not there is said so, with the command that makes one."""
+    """A model that is not there is pulled; what the registry says of one that is nowhere is the error."""
     api.on("POST", "/api/generate", {"error": "model 'nope' not found"}, status=404)
-    result = puna("run", "nope", "hi")
-    expected = "Error: model 'nope' not found, make it with 'puna create nope -f Modelfile'\n"
+    api.streams("/api/pull", {"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"})
+    result = puna("run", "nope", "hi", "--insecure")
+    expected = "pulling manifest\nError: pull model manifest: file does not exist\n"
     assert (1, "", expected) == (result.code, result.out, result.err)
+    assert [{"model": "nope", "insecure": True, "stream": True}] == api.bodies("/api/pull")
 
 
 def test_refused(api, puna):

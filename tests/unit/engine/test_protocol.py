@@ -98,6 +98,25 @@ def test_a_prompt_is_completed_as_it_is() -> None:
     assert not {"grammar", "json_schema", "n_probs", "messages"} & set(body)
 
 
+def test_tokens_are_a_prompt_too() -> None:
+    """They come before the text, and nothing is put before them."""
+    assert [5, 6] == sent(Prompt("", tokens=(5, 6)), sampling())["prompt"]
+    assert [5, 6, "more"] == sent(Prompt("more", tokens=(5, 6)), sampling())["prompt"]
+
+
+@pytest.mark.parametrize("prompt", [Prompt("hi"), Conversation([{"role": "user", "content": "hi"}])])
+def test_biases_are_by_token(prompt: Prompt | Conversation) -> None:
+    """They are left out where nobody said any."""
+    assert [[7, -100], [8, 0.5]] == sent(prompt, sampling(logit_bias={7: -100, 8: 0.5}))["logit_bias"]
+    assert "logit_bias" not in sent(prompt, sampling())
+
+
+def test_one_call_at_a_time_is_told_to_the_engine() -> None:
+    """It need not write what nobody will read."""
+    talk = Conversation([], tools=[{"type": "function"}], parallel_calls=False)
+    assert sent(talk, sampling())["parallel_tool_calls"] is False
+
+
 def test_a_conversation_is_sent_with_what_its_template_needs() -> None:
     """Messages, tools and variables as they are; what is empty is not mentioned."""
     assert "/v1/chat/completions" == protocol.request(TALK, sampling())[0]
@@ -149,7 +168,7 @@ def test_a_completion_becomes_pieces_and_an_end() -> None:
         {"content": "", "stop": True, "stop_type": "eos", "timings": TIMINGS},
     )
 
-    assert [PromptProgress(5, 7), Piece("Hel"), Piece("lo"), Stopped("stop", Usage(7, 5), 0.5, 2.5)] == items
+    assert [PromptProgress(5, 7, 3), Piece("Hel"), Piece("lo"), Stopped("stop", Usage(7, 5, 3), 0.5, 2.5)] == items
 
 
 def test_a_chat_becomes_pieces_and_an_end() -> None:
@@ -163,7 +182,12 @@ def test_a_chat_becomes_pieces_and_an_end() -> None:
         {"choices": [], "usage": {"completion_tokens": 5}},
     )
 
-    assert [PromptProgress(7, 7), Piece(thinking="Hm"), Piece("Hello"), Stopped("stop", Usage(7, 5), 0.5, 2.5)] == items
+    assert [
+        PromptProgress(7, 7),
+        Piece(thinking="Hm"),
+        Piece("Hello"),
+        Stopped("stop", Usage(7, 5, 3), 0.5, 2.5),
+    ] == items
 
 
 def called(index: int, arguments: str, **said: Any) -> dict[str, Any]:
@@ -246,10 +270,16 @@ def test_the_decoder_knows_whether_the_end_has_come() -> None:
     assert [] == list(decoder.feed(b"[DONE]"))
 
 
+def test_the_sequence_that_ended_a_completion_is_told() -> None:
+    """Where one did, and the engine says which."""
+    end = {"content": "", "stop": True, "stop_type": "word", "stopping_word": "END", "timings": TIMINGS}
+    assert [Stopped("stop", Usage(7, 5, 3), 0.5, 2.5, "END")] == decoded(end)
+
+
 def test_a_limit_of_zero_has_no_text() -> None:
     """The token the engine draws all the same is neither shown nor counted."""
     end = {"content": "x", "stop": True, "stop_type": "limit", "timings": TIMINGS}
-    assert [Stopped("length", Usage(7, 0), 0.5, 0.0)] == decoded({"content": "x"}, end, max_tokens=0)
+    assert [Stopped("length", Usage(7, 0, 3), 0.5, 0.0)] == decoded({"content": "x"}, end, max_tokens=0)
     assert [Stopped("length", Usage(), 0.0, 0.0)] == decoded(chat("x"), chat(finish="length"), max_tokens=0)
 
 

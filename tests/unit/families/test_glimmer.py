@@ -35,17 +35,6 @@ def test_the_date_is_todays() -> None:
     assert prompt in {render(Chat((Message("user", "Hi"),)), today=day) for day in days}
 
 
-def test_a_result_says_by_its_id_which_call_it_answers() -> None:
-    """An ID that nobody called stands for itself."""
-    calls = (ToolCall("one", {}, id="a"), ToolCall("two", {}, id="b"))
-    results = (Message("tool", "2", tool_call_id="b"), Message("tool", "3", tool_call_id="c"))
-    prompt = render(Chat((Message("system", "S"), Message("assistant", tool_calls=calls), *results)))
-    assert prompt.endswith(
-        '<|start|>tool two<|message|><tool_output name="two">\n2\n</tool_output><|eot|>'
-        '<|start|>tool c<|message|><tool_output name="c">\n3\n</tool_output><|eot|><|start|>assistant'
-    )
-
-
 def test_a_call_is_found_before_its_message_ends() -> None:
     """A client that streams can begin its work while the model writes the next message."""
     parser = families.parsers()["glimmer"].parser(Chat((Message("user", "Hi"),), (PING,)), "")

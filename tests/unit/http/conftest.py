@@ -13,15 +13,15 @@ from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Message
 
 from puna import config
-from puna.errors import DigestMismatch, InvalidName, ModelNotFound, PunaError
-from puna.events import Done, Event, Progress, Text
+from puna.errors import DigestMismatch, InvalidName, ModelNotFound, PunaError, RequestNotFound
+from puna.events import Done, Event, Progress, Rendered, Text
 from puna.http import app
 from puna.http.dialects import Services
 from puna.names import Digest, ModelName
@@ -29,13 +29,22 @@ from puna.types import (
     ChatRequest,
     CreateRequest,
     Details,
+    DetokenizeRequest,
     Embeddings,
     EmbedRequest,
     GenerateRequest,
     ModelDetails,
     ModelSummary,
+    PullRequest,
+    PushRequest,
+    Ranking,
+    Relevance,
+    RerankRequest,
     RunningModel,
+    RunningRequest,
+    StorePlace,
     Timings,
+    TokenizeRequest,
     Usage,
 )
 
@@ -176,6 +185,103 @@ class FakeLibrary:
         yield Progress("writing manifest")
         yield Progress("success")
 
+    def place(self) -> StorePlace:
+        return StorePlace("/models", 7, 42)
+
+
+@dataclass
+class FakeTransfers:
+    """Moves nothing, says so in steps, and then raises ``fault`` if there is one."""
+
+    pulled: list[PullRequest] = field(default_factory=list)
+    pushed: list[PushRequest] = field(default_factory=list)
+    fault: PunaError | None = None
+
+    async def pull(self, request: PullRequest) -> AsyncGenerator[Progress, None]:
+        ModelName.parse(request.model)
+        self.pulled.append(request)
+        async for step in self._steps("pulling manifest", "pulling 0123456789ab"):
+            yield step
+
+    async def push(self, request: PushRequest) -> AsyncGenerator[Progress, None]:
+        ModelName.parse(request.model)
+        self.pushed.append(request)
+        async for step in self._steps("retrieving manifest", "pushing 0123456789ab"):
+            yield step
+
+    async def _steps(self, first: str, moving: str) -> AsyncGenerator[Progress, None]:
+        yield Progress(first)
+        if self.fault is not None:
+            raise self.fault
+        for done in (0, 7):
+            yield Progress(moving, f"sha256:{'0' * 64}", 7, done)
+        yield Progress("success")
+
+
+@dataclass
+class FakeTokens:
+    """A token for each letter; a prompt is what was said, in brackets."""
+
+    library: FakeLibrary
+    asked: list[Any] = field(default_factory=list)
+
+    async def tokenize(self, request: TokenizeRequest) -> list[int]:
+        self._asked(request)
+        return [ord(letter) for letter in request.text]
+
+    async def detokenize(self, request: DetokenizeRequest) -> str:
+        self._asked(request)
+        return "".join(map(chr, request.tokens))
+
+    async def render(self, request: ChatRequest | GenerateRequest) -> Rendered:
+        self._asked(request)
+        said = [one.content for one in request.messages] if isinstance(request, ChatRequest) else [request.prompt]
+        prompt = "".join(f"[{one}]" for one in said)
+        return Rendered(prompt, tokens=tuple(map(ord, prompt)))
+
+    async def count(self, request: ChatRequest | GenerateRequest) -> int:
+        return len((await self.render(request)).tokens)
+
+    def _asked(self, request: Any) -> None:
+        self.library.require(request.model)
+        self.asked.append(request)
+
+
+@dataclass
+class FakeReranking:
+    """The longer a document, the better."""
+
+    library: FakeLibrary
+    asked: list[RerankRequest] = field(default_factory=list)
+
+    async def rerank(self, request: RerankRequest) -> Ranking:
+        self.library.require(request.model)
+        self.asked.append(request)
+        order = sorted(enumerate(request.documents), key=lambda one: -len(one[1]))
+        return Ranking(tuple(Relevance(at, len(text) / 100) for at, text in order), Usage(7))
+
+
+@dataclass
+class FakeRequests:
+    """Requests that someone says run."""
+
+    requests: list[RunningRequest] = field(default_factory=list)
+
+    def running(self) -> list[RunningRequest]:
+        return self.requests
+
+    def cancel(self, id_: str) -> None:
+        if id_ not in [one.id for one in self.requests]:
+            raise RequestNotFound(id_)
+        self.requests = [one for one in self.requests if one.id != id_]
+
+
+class FakeMetrics:
+    """Tells what it was asked for."""
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        return f"# {accept}".encode(), "text/plain"
+
 
 @dataclass
 class AsgiClient:
@@ -236,6 +342,10 @@ class Site:
     chat: FakeChat
     embedding: FakeEmbedding
     library: FakeLibrary
+    transfers: FakeTransfers
+    tokens: FakeTokens
+    reranking: FakeReranking
+    requests: FakeRequests
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -282,16 +392,32 @@ def client() -> AsgiClient:
 @pytest.fixture(scope="session")
 def running_site() -> Iterator[Site]:
     library = FakeLibrary()
-    chat, embedding = FakeChat(library), FakeEmbedding(library)
+    chat, embedding, transfers = FakeChat(library), FakeEmbedding(library), FakeTransfers()
     settings = config.read({"PUNA_MAX_BODY": "1000", "OLLAMA_MODELS": os.devnull})
-    with served(app.build(Services(chat, embedding, library), settings, bound_to="127.0.0.1")) as port:
-        yield Site(port, chat, embedding, library)
+    tokens, reranking, requests = FakeTokens(library), FakeReranking(library), FakeRequests()
+    services = Services(
+        chat=chat,
+        embedding=embedding,
+        library=library,
+        transfers=transfers,
+        tokens=tokens,
+        responses=cast(Any, None),
+        reranking=reranking,
+        requests=requests,
+        metrics=FakeMetrics(),
+    )
+    with served(app.build(services, settings, bound_to="127.0.0.1")) as port:
+        yield Site(port, chat, embedding, library, transfers, tokens, reranking, requests)
 
 
 @pytest.fixture
 def site(running_site: Site) -> Site:
     """A server with one model, ``smol``, that says hello; JSON bodies may have 1000 bytes."""
     vars(running_site.library).update(vars(FakeLibrary()))
+    vars(running_site.transfers).update(vars(FakeTransfers()))
     vars(running_site.chat).update(vars(FakeChat(running_site.library)))
     vars(running_site.embedding).update(vars(FakeEmbedding(running_site.library)))
+    vars(running_site.tokens).update(vars(FakeTokens(running_site.library)))
+    vars(running_site.reranking).update(vars(FakeReranking(running_site.library)))
+    vars(running_site.requests).update(vars(FakeRequests()))
     return running_site

@@ -287,6 +287,13 @@ def test_a_blob_is_uploaded_once(site):
     ]
 
 
+def test_a_blob_that_is_there_may_be_sent_again_in_one_go(site):
+    """A client that sends first and reads then is not cut off, however much it sends."""
+    path = f"/api/blobs/{PNG_DIGEST}"
+    site.send("POST", path, b"hello")
+    assert 200 == site.send("POST", path, b"x" * (32 << 20)).status
+
+
 def test_creating_reports_its_steps(site):
     """Each as a line, or only the last."""
     stream = site.send("POST", "/api/create", {"model": "mine", "from": "smol"})

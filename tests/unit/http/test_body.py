@@ -44,6 +44,7 @@ def test_the_first_value_is_taken(body, expected):
         (b'{"a": 1e999}', "invalid JSON: 1e999 is out of range"),
         (b"[" * 100_000, "the JSON is nested too deeply"),
         (b"[" * 100_000 + b"]" * 100_000, "the JSON is nested too deeply"),
+        (b'{"a": ' * 101 + b"1" + b"}" * 101, "the JSON is nested too deeply"),
     ],
 )
 def test_what_is_not_json_is_refused(body, expected):
@@ -52,6 +53,15 @@ def test_what_is_not_json_is_refused(body, expected):
         first_value(body)
 
     assert expected == str(caught.value)
+
+
+def test_a_hundred_levels_are_not_too_deep():
+    """Nor is anything with many lists side by side."""
+    assert [[]] * 1000 == first_value(b"[" + b",".join([b"[]"] * 1000) + b"]")
+    value = first_value(b"[" * 100 + b"]" * 100)
+    for _ in range(99):
+        [value] = value
+    assert [] == value
 
 
 @given(st.one_of(st.binary(max_size=40), st.builds(lambda text: b'{"a": "' + text + b'"}', st.binary(max_size=10))))

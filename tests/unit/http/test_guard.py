@@ -197,7 +197,8 @@ def test_a_preflight_is_answered(client):
         "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,OpenAI-Beta,x-stainless-arch,x-stainless-async,"
         "x-stainless-custom-poll-interval,x-stainless-helper-method,x-stainless-lang,x-stainless-os,"
         "x-stainless-package-version,x-stainless-poll-helper,x-stainless-retry-count,x-stainless-runtime,"
-        "x-stainless-runtime-version,x-stainless-timeout"
+        "x-stainless-runtime-version,x-stainless-timeout,x-api-key,anthropic-version,anthropic-beta,"
+        "anthropic-dangerous-direct-browser-access"
     ) == answer.headers["access-control-allow-headers"]
     vary = [value for name, value in answer.sent[0]["headers"] if name == b"vary"]
     assert {b"Origin", b"Access-Control-Request-Method", b"Access-Control-Request-Headers"} == set(vary)

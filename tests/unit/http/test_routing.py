@@ -31,6 +31,8 @@ ROUTES = (
     Route(("POST",), "/api/chat", endpoint, refuse),
     Route(("HEAD",), "/api/blobs/{digest}", endpoint, refuse),
     Route(("POST",), "/api/blobs/{digest}", endpoint, refuse, limited=False),
+    Route(("GET",), "/v1/models", endpoint, refuse),
+    Route(("GET",), "/v1/models/{model:path}", endpoint, refuse),
     Route(("GET",), "/broken", broken, refuse),
 )
 
@@ -149,3 +151,11 @@ def test_two_routes_for_one_path_are_a_mistake():
     """Two dialects cannot claim the same path; the start fails with its name."""
     with pytest.raises(ValueError, match="two routes for POST /api/chat"):
         Router((*ROUTES, Route(("POST",), "/api/chat", endpoint, refuse)), max_body=1)
+
+
+@pytest.mark.parametrize("name", ["smollm2", "team/smol:one", "host:5000/team/smol"])
+def test_a_name_may_have_slashes(client: Any, name: str) -> None:
+    """Where a path ends in the name of a model."""
+    client.body = b"1"
+
+    assert f"GET {{'model': '{name}'}} 1" == ask(client, "GET", f"/v1/models/{name}").text

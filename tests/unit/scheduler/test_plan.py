@@ -96,6 +96,8 @@ def test_batch(expected: int, num_batch: int, num_ctx: int) -> None:
         ((4096, "own"), 1, True),
         ((4096, "own"), 2, False),
         ((512, "own"), 3, True),
+        ((4096, "rank"), 4, True),
+        ((4096, "rank"), 4, False),
     ],
 )
 def test_embeddings(expected: tuple[int, str | None], pooling_type: int | None, *, embedding: bool) -> None:

@@ -474,3 +474,25 @@ def test_a_model_that_does_not_close_cleanly(
         assert "did not close cleanly" in caplog.text
 
     run(story, max_loaded=1)
+
+
+def test_it_tells_the_news(run: Callable[..., None]) -> None:
+    """Loads and those that fail, and a model that had to go for another; not one whose time was over."""
+    news: list[tuple[str, str]] = []
+
+    async def story(engine: Any, pool: Pool) -> None:
+        waiting = asyncio.create_task(ask(pool, SPEC, name="smol"))
+        await seen(pool, "loading")
+        assert pool.is_loading(Key.of(SPEC))
+        assert not pool.is_loading(Key.of(GEMMA))
+        await engine.fail("smol", LoadFailed("bad"))
+        with pytest.raises(LoadFailed):
+            await waiting
+        async with leased(pool, engine, name="smol"):
+            assert not pool.is_loading(Key.of(SPEC))
+        async with leased(pool, engine, GEMMA, name="gemma", keep_alive=0):
+            pass
+        await pool.unload(Key.of(GEMMA))
+
+    run(story, max_loaded=1, observe=lambda *one: news.append(one))
+    assert [("failed", "smol"), ("loaded", "smol"), ("evicted", "smol"), ("loaded", "gemma")] == news

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from puna.conversion import huggingface
 from puna.errors import (
     BlobNotFound,
     InvalidDigest,
@@ -24,7 +25,8 @@ from puna.errors import (
     TemplateError,
 )
 from puna.names import Digest, ModelName
-from puna.service.create import _count, create
+from puna.service.create import create
+from puna.service.create.recipe import count
 from puna.store.blobs import digest_of
 from puna.store.formats import CONFIG_TYPE, Config, Layer, Manifest, write_config
 from puna.store.models import Model, Store
@@ -53,6 +55,12 @@ def upload(store: Store, tmp_path: Path, write_gguf: Callable[..., Path]) -> Upl
         return str(store.blobs.put(write_gguf(tmp_path / "upload.gguf", known | (values or {})).read_bytes()))
 
     return upload
+
+
+@pytest.fixture
+def no_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra that converts is not installed, wherever the tests run."""
+    monkeypatch.setattr(huggingface, "is_installed", lambda: False)
 
 
 def made(store: Store, model: str, **fields: Any) -> list[str]:
@@ -182,7 +190,8 @@ def test_over_itself(store: Store, upload: Upload) -> None:
 
 def test_several_files(store: Store, upload: Upload) -> None:
     """A projector and an adapter are known by what they are, in whatever order and under whatever name."""
-    projector = upload({"general.architecture": "clip", "clip.has_vision_encoder": True})
+    clip = {"general.architecture": "clip", "clip.has_vision_encoder": True, "clip.projector_type": "mlp"}
+    projector = upload(clip)
     adapter = upload({"general.type": "adapter"})
     files = {"p.gguf": projector, "nameless": adapter, "m.gguf": upload()}
     assert ["parsing GGUF"] * 3 == made(store, "m", files=files)[:3]
@@ -236,6 +245,7 @@ def test_names_are_checked_first(store: Store) -> None:
         assert "invalid model name" == refused(store, InvalidName, name, source="x")
 
 
+@pytest.mark.usefixtures("no_converter")
 @pytest.mark.parametrize(
     ("fields", "kind", "text"),
     [
@@ -249,10 +259,27 @@ def test_names_are_checked_first(store: Store) -> None:
         ({"files": {"x.gguf": f"sha256:{'0' * 64}"}}, BlobNotFound, f'blob "sha256:{"0" * 64}" not found'),
         ({"source": "a b"}, InvalidName, "invalid model name"),
         ({"source": "nope"}, ModelNotFound, "model 'nope' not found"),
+        ({"source": "base", "adapters": {"a.gguf": "MODEL"}}, InvalidRequest, "a.gguf is a model, not an adapter"),
         (
-            {"source": "base", "adapters": {"a.gguf": "MODEL", "b.gguf": "MODEL"}},
+            {"source": "base", "adapters": {"a.gguf": "GEMMA"}},
             InvalidRequest,
-            "only one adapter is currently supported",
+            "a.gguf is an adapter for gemma models, and this is a llama model",
+        ),
+        (
+            {"source": "base", "adapters": {"adapter_model.safetensors": "TEXT"}},
+            InvalidRequest,
+            "an adapter in safetensors is one file of weights and its adapter_config.json",
+        ),
+        (
+            {"source": "base", "draft_files": {"a.gguf": "GEMMA"}},
+            InvalidRequest,
+            "a DRAFT is one GGUF file of a model",
+        ),
+        ({"source": "base", "draft_quantize": "q8_0"}, InvalidRequest, "--draft-quantize requires a DRAFT model"),
+        (
+            {"files": {"model.safetensors": "TEXT"}},
+            NotCapable,
+            "converting safetensors needs a converter, which `pip install 'puna[convert]'` installs",
         ),
         (
             {"source": "base", "quantize": "q9_z"},
@@ -264,7 +291,6 @@ def test_names_are_checked_first(store: Store) -> None:
             QuantizeFailed,
             "quantization is only supported for F16, BF16 and F32 models",
         ),
-        ({"source": "base", "quantize": "q4_K"}, NotCapable, "quantizing is not available in this version of puna"),
         ({"source": "base", "requires": "soon"}, ModelfileError, "requires must be a valid semver (e.g. 0.14.0)"),
         ({"source": "base", "parameters": {"top_k": "x"}}, InvalidOption, 'option "top_k" must be of type integer'),
         ({"source": "base", "parameters": {"stop": "x"}}, InvalidOption, 'option "stop" must be of type array'),
@@ -278,11 +304,12 @@ def test_names_are_checked_first(store: Store) -> None:
 def test_refusals(store: Store, upload: Upload, fields: dict[str, Any], kind: type[PunaError], text: str) -> None:
     """What is wrong with a request is said before anything is done."""
     digests = {"TEXT": str(store.blobs.put(b"hello")), "MODEL": upload(), "OTHER": upload({"x": 1})}
+    digests["GEMMA"] = upload({"general.architecture": "gemma", "general.type": "adapter"})
     made(store, "base", files={"a.gguf": digests["MODEL"]})
     made(store, "quantized", files={"a.gguf": upload({"general.file_type": 3})})
     named = {
         name: {file: digests.get(digest, digest) for file, digest in value.items()}
-        if name in ("files", "adapters")
+        if name in ("files", "adapters", "draft_files")
         else value
         for name, value in fields.items()
     }
@@ -301,11 +328,11 @@ def test_damaged_and_unsuitable_files(store: Store, upload: Upload) -> None:
     """Files this version cannot use are refused with the reason."""
     damaged = str(store.blobs.put(b"GGUF\3\0\0\0"))
     assert "a.gguf cannot be used" in refused(store, InvalidRequest, files={"a.gguf": damaged})
-    assert "safetensors" in refused(store, NotCapable, files={"model.safetensors": damaged})
-    part = upload({"split.count": 2})
-    assert "one of 2 parts" in refused(store, NotCapable, files={"a-00001-of-00002.gguf": part})
-    made(store, "base", files={"a.gguf": upload()})
-    assert "safetensors" in refused(store, NotCapable, source="base", adapters={"adapter.safetensors": damaged})
+    part = upload({"split.count": 2, "split.no": 0, "split.tensors.count": 2})
+    said = refused(store, InvalidRequest, files={"a-00001-of-00002.gguf": part})
+    assert "a model in 2 parts cannot be made of the parts 1" in said
+    foreign = upload({"general.architecture": "qwen25vl", "qwen25vl.block_count": 1})
+    assert "laid out for Ollama's own engine" in refused(store, NotCapable, files={"a.gguf": foreign})
 
 
 def test_a_model_that_runs_elsewhere_is_no_base(store: Store) -> None:
@@ -374,4 +401,4 @@ def test_the_files_written(store: Store, upload: Upload) -> None:
 )
 def test_model_sizes(parameters: int, size: str) -> None:
     """The number of parameters is written as people write it."""
-    assert size == _count(parameters)
+    assert size == count(parameters)

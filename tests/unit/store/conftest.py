@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import sys
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from puna.names import ModelName
+from puna.store import formats
+from puna.store.formats import CONFIG_TYPE, Config, Layer, Manifest, layer_type
+from puna.store.models import Store
 
 MODEL = "application/vnd.ollama.image."
 
@@ -110,3 +116,32 @@ def deaths() -> Callable[[Callable[[], Any]], Iterator[int]]:
                 return
 
     return deaths
+
+
+@pytest.fixture(scope="session")
+def faulty_disk() -> Any:
+    """The module of disks that fail."""
+    path = Path(__file__).parents[2] / "support" / "faulty_disk.py"
+    spec = importlib.util.spec_from_file_location("faulty_disk", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["faulty_disk"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_model(store: Store, name: str, *texts: str) -> None:
+    """Make a model of licences alone."""
+    config = store.blobs.put(formats.write_config(Config()))
+    layers = [(store.blobs.put(text.encode()), len(text.encode())) for text in texts]
+    manifest = Manifest(
+        Layer(CONFIG_TYPE, str(config), store.blobs.size(config)),
+        tuple(Layer(layer_type("license"), str(digest), size) for digest, size in layers),
+    )
+    store.write(ModelName.parse(name), manifest)
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., None]:
+    """``make_model(store, name, text, ...)`` makes a model of licences alone."""
+    return write_model

@@ -98,16 +98,6 @@ def test_old_names(blobs: Blobs) -> None:
     assert [HELLO.filename] == names(blobs)
 
 
-def test_removes_only_what_is_old_and_not_needed(blobs: Blobs) -> None:
-    """Neither what is needed nor what was just made is removed; unfinished files go."""
-    old, needed, young = (blobs.put(content) for content in (b"old", b"needed", b"young"))
-    (blobs.directory / "sha256-unfinished").touch()
-    for name in (old.filename, needed.filename, "sha256-unfinished"):
-        os.utime(blobs.directory / name, (1000, 1000))
-    blobs.remove_older(2000, keep={needed})
-    assert sorted([needed.filename, young.filename]) == names(blobs)
-
-
 def test_killed_at_any_step(blobs: Blobs, deaths: Deaths) -> None:
     """Wherever a writer is killed, a blob is there as a whole or not at all."""
 
@@ -125,7 +115,7 @@ def test_killed_at_any_step(blobs: Blobs, deaths: Deaths) -> None:
         assert [bytes(3000)] * len(complete) == [blobs.path(digest).read_bytes() for _ in complete]
         stored += len(complete)
         blobs.remove(digest)
-    assert 8 <= steps, "it died at every step"
+    assert 7 <= steps, "it died at every step"
     assert 1 <= stored, "at the end it lived"
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from puna.errors import TemplateError
+from puna.errors import InvalidRequest, TemplateError
 from puna.template.prompt import DEFAULT_TEMPLATE, PromptTemplate
 from puna.types import Message, Think, Tool, ToolCall
 
@@ -297,7 +297,7 @@ def test_a_call_nested_too_deeply_is_refused() -> None:
     arguments: dict[str, object] = {}
     for _ in range(10_000):
         arguments = {"a": arguments}
-    with pytest.raises(TemplateError, match="nested too deeply"):
+    with pytest.raises(InvalidRequest, match="nested too deeply"):
         render(CHATML, Message("assistant", tool_calls=(ToolCall("f", arguments),)))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from puna.scanner import Scanner
-from puna.toolcalls.arguments import CALLED, CallReader, read, written
+from puna.toolcalls.arguments import ArgumentsSyntax, written
+from puna.toolcalls.calls import CALLED, enclosed
 from puna.types import Tool, ToolCall
 
 ADD = Tool(
@@ -30,11 +31,15 @@ def pairs(**arguments: str) -> str:
     return "".join(f"<arg_key>{key}</arg_key><arg_value>{value}</arg_value>" for key, value in arguments.items())
 
 
+def read(text: str, tools: Sequence[Tool], **how: Any) -> Sequence[ToolCall]:
+    return ArgumentsSyntax(tools, **how).read(text)
+
+
 @pytest.mark.parametrize(
     ("text", "name", "arguments"),
     [
         ("add", "add", {}),
-        ("\n add \n", "add", {}),
+        ("add \n", "add", {}),
         (f"add{pairs(b='2', a='2')}", "add", {"b": "2", "a": 2}),
         (f"add{pairs(a='x')}", "add", {"a": "x"}),
         (f"add{pairs(many='[1, {}]')}", "add", {"many": [1, {}]}),
@@ -57,7 +62,6 @@ def test_a_call_is_read(text: str, name: str, arguments: dict[str, Any]) -> None
     "text",
     [
         "",
-        " \n",
         "add it up",
         f"<{pairs(a='1')}",
         f"add{pairs(a='1')} more",
@@ -79,12 +83,31 @@ def test_what_is_no_call_is_not_read_as_one(text: str) -> None:
     assert [] == read(text, [ADD])
 
 
-def test_a_call_that_was_begun_twice_is_one() -> None:
-    """A model that writes the opening tag again means the same call, unless it says something else."""
-    one, other = f"add{pairs(a='1')}", f"add{pairs(a='2')}"
-    assert [ToolCall("add", {"a": 1})] == read(f"{one}\n<tool_call>{one}", [ADD])
-    assert [ToolCall("add", {"a": 1}), ToolCall("add", {"a": 2})] == read(f"<tool_call>{one}<tool_call>{other}", [ADD])
-    assert [] == read(f"{one}<tool_call>?!<", [ADD])
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("", None),
+        ("add", None),
+        ("add ", None),
+        ("add <", True),
+        ("add{", True),
+        ("{", True),
+        ("add it", False),
+        ("<b>", False),
+        ("a" * 1000, False),
+        ("a" + " " * 1000, False),
+    ],
+)
+def test_a_call_begins_with_a_name_or_a_brace(text: str, begins: bool | None) -> None:
+    """Whatever else follows the tag of a call, it was only mentioned."""
+    assert begins is ArgumentsSyntax([]).begins(text)
+
+
+def test_a_tag_inside_a_value_is_the_values(read_calls: Callable[..., list[Any]]) -> None:
+    """A model may write files that are about tool calls."""
+    reader = enclosed(ArgumentsSyntax([ADD]))
+    for body in (f"add{pairs(b='say </tool_call>')}", 'add {"b": "say </tool_call>"}'):
+        assert [ToolCall("add", {"b": "say </tool_call>"})] == read_calls(reader, body + CALLED)
 
 
 def test_an_alias_counts_where_only_the_other_name_is_offered() -> None:
@@ -115,54 +138,8 @@ def test_lines_can_be_broken_after_tags() -> None:
     assert "<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n" == written({"a": 1}, after_tag="\n")
 
 
-def reader() -> tuple[CallReader, Scanner]:
-    return CallReader("<tool_call>", CALLED, lambda text: read(text, [ADD])), Scanner()
-
-
-def test_a_call_is_open_until_its_tag_arrives() -> None:
-    """And then is there at once; what follows it is left."""
-    call, scanner = reader()
-    for piece in ("add<arg_", "key>b</arg_key><arg_value>x</tool_call>", "</arg_value></tool_"):
-        scanner.add(piece)
-        assert call.read(scanner) is None
-    scanner.add("call> more")
-    assert [ToolCall("add", {"b": "x</tool_call>"})] == call.read(scanner)
-    assert " more" == scanner.rest()
-
-
-def test_what_cannot_become_a_call_is_given_back_at_once() -> None:
-    """Prose that mentions the tag is not held back until the end."""
-    call, scanner = reader()
-    scanner.add("add")
-    assert call.read(scanner) is None
-    scanner.add(" is closed by </tool_call> as")
-    assert () == call.read(scanner)
-    assert "add is closed by </tool_call> as" == scanner.rest()
-
-
-def test_what_is_closed_and_no_call_is_given_back() -> None:
-    """With its closing tag."""
-    call, scanner = reader()
-    scanner.add('add {"a": }</tool_call> more')
-    assert () == call.read(scanner)
-    assert 'add {"a": }</tool_call> more' == scanner.rest()
-
-
-@pytest.mark.parametrize("end", ["", "<", "</tool_call"])
-def test_an_answer_may_end_before_the_closing_tag(end: str) -> None:
-    """A stop string, or a limit, takes no call away that is whole."""
-    call, scanner = reader()
-    scanner.add(f"add{pairs(a='1')}{end}")
-    assert call.read(scanner) is None
-    assert [ToolCall("add", {"a": 1})] == call.close(scanner)
-    assert "" == scanner.rest()
-
-
-@pytest.mark.parametrize("text", ["add", f"add{pairs(a='1')}<arg_key>b</arg", 'add{"a": 1'])
-def test_a_call_that_was_cut_off_is_given_back(text: str) -> None:
-    """A name alone may be half of one; running a tool with half its arguments helps nobody."""
-    call, scanner = reader()
-    scanner.add(text)
-    assert call.read(scanner) is None
-    assert () == call.close(scanner)
-    assert text == scanner.rest()
+def test_calls_of_other_tools_may_be_none() -> None:
+    """Where text that is no call looks much like one."""
+    assert [ToolCall("add", {})] == read("add", [ADD], only_offered=True)
+    assert [] == read("other", [ADD], only_offered=True)
+    assert [ToolCall("add", {})] == read("plus", [ADD], only_offered=True, aliases={"plus": "add"})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.events import Text, ToolCalled
-from puna.toolcalls.braces import Braces, OpenCall
+from puna.toolcalls.braces import Braces
 from puna.types import ToolCall
 
 BRACES = Braces(quote="<q>", open="<call>", close="</call>")
+F = ToolCall("f", {"a": 1})
+Read = Callable[..., list[Any]]
 
 NAMES = st.from_regex(r"\A[a-z_][a-z0-9_]{0,8}\Z")
 TEXTS = st.text(max_size=12).filter(lambda text: "<q>" not in text)
@@ -63,51 +65,48 @@ def test_nesting_has_a_limit_and_no_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "inside"),
+    ("text", "value"),
     [
-        ("call:f{a:1}", False),
-        ("call:f{a:<q>x", True),
-        ("call:f{a:<q>x<q>", False),
-        ("call:f{a:<q>x<q>,b:<q>", True),
-        ('call:f{a:"x', True),
-        ('call:f{a: "x\\"', True),
-        ('call:f{a:"x<q>"', False),
-        ('call:f{a:<q>"<q>', False),
-        ('call:f{a:it"s', False),
+        ("<q></call><q>", "</call>"),
+        ('"</call>\\"<call>"', '</call>"<call>'),
+        ('<q>"<q>', '"'),
+        ('"<q>"', "<q>"),
+        ('it"s', 'it"s'),
     ],
 )
-def test_a_tag_inside_a_string_is_no_tag(text: str, *, inside: bool) -> None:
-    """Strings stand between the family's quotes, or JSON's."""
-    assert inside == BRACES.ends_in_string(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "tag", "found"),
-    [
-        ("call:f{a:1}", "</call>", (ToolCalled(ToolCall("f", {"a": 1})), "")),
-        ("call:f{a:1} so", "<call>", (ToolCalled(ToolCall("f", {"a": 1})), " so")),
-        ("call:f{a:1", "</call>", (ToolCalled(ToolCall("f", {"a": 1})), "")),
-        ("call:f{a:1", "<call>", (Text("<call>call:f{a:1"), "")),
-        ("call:f", "</call>", (Text("<call>call:f</call>"), "")),
-        ("call:f{a:1} so", "</call>", (Text("<call>call:f{a:1} so</call>"), "")),
-    ],
-)
-def test_a_tag_ends_a_call(text: str, tag: str, found: tuple[Text | ToolCalled, str]) -> None:
-    """A closing tag stands for braces that the model forgot, another one does not."""
-    call = OpenCall(BRACES, ())
-    assert call.add(text, tag)
-    assert found == call.found(tag)
+def test_a_tag_inside_a_string_is_no_tag(read_calls: Read, text: str, value: str) -> None:
+    """Strings stand between the family's quotes, or JSON's; elsewhere a quote is none."""
+    found = [ToolCall("f", {"b": value, "a": 1}), " so"]
+    assert found == read_calls(BRACES.reader(()), [f"call:f{{b: {text},a:1}}</call> so"])
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("call:f{a:1}", (ToolCalled(ToolCall("f", {"a": 1})), "")),
-        ("call:f{a:1}</ca", (ToolCalled(ToolCall("f", {"a": 1})), "</ca")),
-        ("call:f{a:<q>x}</call> so", (ToolCalled(ToolCall("f", {"a": "x"})), " so")),
-        ("call:f{a:<q>x", (Text("<call>call:f{a:<q>x"), "")),
+        ("call:f{a:1}</call>", [F]),
+        ("call:f{a:1} so<call>", [F, " so<call>"]),
+        ("call:f{a:1}<stop> so", [F, " so"]),
+        ("call:f{a:1</call>", [F]),
+        ("call:f{a:1<call>", ["<tag>call:f{a:1", "<call>"]),
+        ("call:f</call>", ["<tag>call:f</call>"]),
+        ("call:f{a:1} so</call>", ["<tag>call:f{a:1} so</call>"]),
     ],
 )
-def test_an_answer_may_end_in_a_call(text: str, found: tuple[Text | ToolCalled, str]) -> None:
+def test_a_tag_ends_a_call(read_calls: Read, text: str, found: list[Any]) -> None:
+    """A closing tag stands for braces that the model forgot, another one does not."""
+    assert found == read_calls(BRACES.reader((), "<stop>"), [text], ended=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("call:f{a:1}", [F]),
+        ("call:f{a:1}</ca", [F, "</ca"]),
+        ("call:f{a:<q>x}</call> so", [ToolCall("f", {"a": "x"}), " so"]),
+        ("call:f{a:<q>x", ["<tag>call:f{a:<q>x"]),
+    ],
+)
+def test_an_answer_may_end_in_a_call(read_calls: Read, text: str, found: list[Any]) -> None:
     """It is a call where its arguments are complete, else it is text."""
-    assert found == OpenCall(BRACES, ()).unfinished(text)
+    assert [] == read_calls(BRACES.reader(()), text, ended=False)
+    assert found == read_calls(BRACES.reader(()), text)

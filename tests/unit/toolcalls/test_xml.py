@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.toolcalls.tagged import CALL, CALLED
-from puna.toolcalls.xml import XmlSyntax, spelled, written
+from puna.toolcalls.calls import CALL, CALLED, enclosed
+from puna.toolcalls.xml import XmlSyntax, declared, offered, written
 from puna.types import Tool, ToolCall
 
 ADD = Tool(
@@ -27,7 +28,7 @@ ADD = Tool(
 
 def between(text: str) -> str:
     """What stands between the tags of a call."""
-    return text.removeprefix(CALL).removesuffix(CALLED)
+    return text.removeprefix(CALL).removesuffix(CALLED).lstrip()
 
 
 def read(text: str) -> list[ToolCall]:
@@ -46,7 +47,7 @@ def test_a_call_is_written_as_the_models_were_trained_on_it() -> None:
 def test_a_model_may_have_its_own_way_with_values() -> None:
     """Some read Python's True, some JSON's true."""
     assert "\nTrue\n" in written(ToolCall("add", {"on": True}), str)
-    assert "\ntrue\n" in written(ToolCall("add", {"on": True}), spelled)
+    assert "\ntrue\n" in written(ToolCall("add", {"on": True}))
 
 
 ARGUMENTS = st.fixed_dictionaries(
@@ -77,7 +78,6 @@ def test_what_was_written_is_read_again(several: list[dict[str, Any]]) -> None:
 def test_no_text_is_an_error(text: str) -> None:
     """What a model writes may be anything; then it is no call."""
     assert all(call.name for call in read(text))
-    assert XmlSyntax([]).inside_argument(text) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -99,15 +99,30 @@ def test_what_is_not_all_calls_is_none(text: str) -> None:
     assert [] == read(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "inside"),
-    [
-        ("<function=add>", False),
-        ("<function=add><parameter=s>\nsay ", True),
-        ("<function=add><parameter=s>\nsay </parameter>", False),
-        ("<function=add><parameter=s>x</parameter><parameter=t>", True),
-    ],
-)
-def test_a_tag_inside_a_value_is_the_values(text: str, inside: bool) -> None:
+@pytest.mark.parametrize(("text", "begins"), [("", None), ("<func", None), ("<function=f", True), ("<fun>", False)])
+def test_a_call_begins_with_the_tag_of_a_function(text: str, begins: bool | None) -> None:
+    """Whatever else follows the tag of a call, it was only mentioned."""
+    assert begins is XmlSyntax([]).begins(text)
+
+
+def test_a_tag_inside_a_value_is_the_values(read_calls: Callable[..., list[Any]]) -> None:
     """A model may write files that are about tool calls."""
-    assert inside == XmlSyntax([]).inside_argument(text)
+    text = "say </tool_call> and <function=add>"
+    body = f"<function=add><parameter=s>\n{text}\n</parameter></function>"
+    assert [ToolCall("add", {"s": text})] == read_calls(enclosed(XmlSyntax([ADD])), body + CALLED)
+
+
+def test_functions_are_offered_in_tags() -> None:
+    """A family says how keywords are written."""
+    function = {
+        "name": "f",
+        "description": "D",
+        "parameters": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}},
+    }
+    declaration = declared(function, lambda schema: "".join(f"[{key}]" for key in schema))
+    assert declaration == (
+        "\n<function>\n<name>f</name>[description]\n<parameters>\n<parameter>\n<name>a</name>[type]\n</parameter>"
+        "[required]\n</parameters>\n</function>"
+    )
+    assert f"<tools>{declaration}\n</tools>" in offered(declaration)
+    assert "[description]" not in declared({**function, "description": ""}, lambda schema: f"{list(schema)}")

@@ -9,23 +9,32 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from puna.events import Event, Progress
+from puna.events import Event, Progress, Rendered
 from puna.types import (
     ChatRequest,
     CreateRequest,
+    DetokenizeRequest,
     Embeddings,
     EmbedRequest,
     GenerateRequest,
     ModelDetails,
     ModelSummary,
+    PullRequest,
+    PushRequest,
+    Ranking,
+    RerankRequest,
     RunningModel,
+    RunningRequest,
+    StoredResponse,
+    StorePlace,
+    TokenizeRequest,
 )
 
 
@@ -98,8 +107,100 @@ class Library(Protocol):
         """Store a blob; false if it was there already."""
         ...
 
+    def place(self) -> StorePlace:
+        """Where they are on this machine."""
+        ...
+
     def create(self, request: CreateRequest, /) -> AsyncGenerator[Progress, None]:
         """Make a model."""
+        ...
+
+
+class Transfers(Protocol):
+    """Models that come and go."""
+
+    def pull(self, request: PullRequest, /) -> AsyncGenerator[Progress, None]:
+        """Fetch a model from where it is published."""
+        ...
+
+    def push(self, request: PushRequest, /) -> AsyncGenerator[Progress, None]:
+        """Send a model to the registry its name says."""
+        ...
+
+
+class Tokens(Protocol):
+    """Texts as a model reads them."""
+
+    async def tokenize(self, request: TokenizeRequest, /) -> Sequence[int]:
+        """The tokens of a text."""
+        ...
+
+    async def detokenize(self, request: DetokenizeRequest, /) -> str:
+        """The text of tokens."""
+        ...
+
+    async def render(self, request: ChatRequest | GenerateRequest, /) -> Rendered:
+        """The prompt that a request comes to, and its tokens."""
+        ...
+
+    async def count(self, request: ChatRequest | GenerateRequest, /) -> int:
+        """The tokens of that prompt, its images among them."""
+        ...
+
+
+class Responses(Protocol):
+    """Answers that are kept."""
+
+    async def save(self, response: StoredResponse, /) -> bool:
+        """Keep an answer; false if there is no room for it."""
+        ...
+
+    async def load(self, id_: str, /) -> StoredResponse:
+        """The answer of that id.
+
+        Raises:
+            ResponseNotFound: it is not kept.
+        """
+        ...
+
+    async def conversation(self, id_: str, /) -> Sequence[StoredResponse]:
+        """The answer of that id and all that it went on from, the first one first. Raises as ``load``, for each."""
+        ...
+
+    async def delete(self, id_: str, /) -> None:
+        """Forget the answer of that id. Raises as ``load``."""
+        ...
+
+
+class Reranking(Protocol):
+    """Documents by how well they answer a query."""
+
+    async def rerank(self, request: RerankRequest, /) -> Ranking:
+        """Tell how well each document answers the query."""
+        ...
+
+
+class Requests(Protocol):
+    """What runs."""
+
+    def running(self) -> list[RunningRequest]:
+        """The requests that use a model, or wait for one, the oldest first."""
+        ...
+
+    def cancel(self, id_: str, /) -> None:
+        """End the request of that id.
+
+        Raises:
+            RequestNotFound: there is none.
+        """
+        ...
+
+
+class Metrics(Protocol):
+    """Counts of everything."""
+
+    def exposition(self, accept: str, /) -> tuple[bytes, str]:
+        """All of it as text, and its media type, in the form that ``accept`` (an HTTP header) asks for."""
         ...
 
 
@@ -110,14 +211,38 @@ class Services:
     chat: Chat
     embedding: Embedding
     library: Library
+    transfers: Transfers
+    tokens: Tokens
+    responses: Responses
+    reranking: Reranking
+    requests: Requests
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the description of the API says of a route, in types that msgspec knows.
+
+    ``takes`` is its body (several types in a tuple: one of them), ``gives`` its reply (None: none, or one that is no
+    JSON), ``streams`` one object of a streamed reply, which is of the type ``media_type``, ``fails`` an error.
+    ``summary`` is a sentence; "": the endpoint's own.
+    """
+
+    takes: Any = None
+    gives: Any = None
+    streams: Any = None
+    fails: Any = None
+    media_type: str = "application/x-ndjson"
+    summary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One path and its methods.
 
-    The last segment of ``path`` may be a parameter, ``{name}``. ``endpoint`` gives the response; ``refuse`` makes one
-    of any exception it raises. ``limited`` is false where a body may be of any size, since it is not held in memory.
+    The last segment of ``path`` may be a parameter, ``{name}``, or ``{name:path}``, which may have slashes.
+    ``endpoint`` gives the response; ``refuse`` makes one of any exception it raises. ``limited`` is false where a body
+    may be of any size, since it is not held in memory. ``about`` is for the description of the API.
     """
 
     methods: tuple[str, ...]
@@ -125,6 +250,7 @@ class Route:
     endpoint: Callable[[Request], Awaitable[ASGIApp]]
     refuse: Callable[[Exception], ASGIApp]
     limited: bool = True
+    about: About = field(default_factory=About)
 
 
 class Dialect(Protocol):

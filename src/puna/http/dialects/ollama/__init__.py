@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from puna.http.dialects import Route, Services
-from puna.http.dialects.ollama import embedding, inference, models, site
+from puna.http.dialects.ollama import embedding, inference, local, models, site, tokens, transfer
 
 
 def routes(services: Services) -> Sequence[Route]:
@@ -15,4 +15,7 @@ def routes(services: Services) -> Sequence[Route]:
         *inference.routes(services.chat),
         *embedding.routes(services.embedding),
         *models.routes(services.library),
+        *local.routes(services.library),
+        *transfer.routes(services.transfers),
+        *tokens.routes(services.tokens),
     )

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Generic, TypeVar, cast, get_args
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from puna import durations
 from puna.errors import InvalidFormat, InvalidRequest, ModelNotFound, PunaError
 from puna.http.body import Fields, first_value
-from puna.http.cloud import local_name
+from puna.http.cloud import local_name, stored_name
+from puna.http.parameters import keep_alive, think
 from puna.types import (
     ChatRequest,
     CreateRequest,
     Format,
     GenerateRequest,
     Message,
-    Think,
-    ThinkLevel,
+    PullRequest,
+    PushRequest,
     Tool,
     ToolCall,
 )
 
 R = TypeVar("R", ChatRequest, GenerateRequest)
-
-_THINK_LEVELS: tuple[ThinkLevel, ...] = get_args(ThinkLevel)
-
-_AGES = 1e10
-"""A keep-alive of as many seconds never runs out."""
 
 
 class Reply(Enum):
@@ -117,8 +112,43 @@ def create(body: bytes) -> tuple[CreateRequest, bool]:
         parser=fields.text("parser"),
         requires=fields.text("requires"),
         quantize=fields.text("quantize") or fields.text("quantization"),
+        draft_files=fields.texts_by_text("draft_files"),
+        draft_quantize=fields.text("draft_quantize"),
         modelfile=fields.text("modelfile"),
         path=fields.text("path"),
+    )
+    return request, fields.flag("stream", default=True)
+
+
+def pull(body: bytes) -> tuple[PullRequest, bool]:
+    """Decode a body of ``/api/pull``: the request, and whether its progress is to be streamed.
+
+    Raises:
+        InvalidRequest: a field has the wrong type.
+    """
+    fields = Fields(first_value(body), "PullRequest")
+    request = PullRequest(
+        model=stored_name(fields.text("model") or fields.text("name")),
+        insecure=fields.flag("insecure"),
+        limit_rate=max(0, fields.whole("limit_rate")),
+    )
+    return request, fields.flag("stream", default=True)
+
+
+def push(body: bytes) -> tuple[PushRequest, bool]:
+    """Decode a body of ``/api/push``: the request, and whether its progress is to be streamed.
+
+    Raises:
+        InvalidRequest: a field has the wrong type, or no model is named.
+    """
+    fields = Fields(first_value(body), "PushRequest")
+    model = fields.text("model") or fields.text("name")
+    if not model:
+        raise InvalidRequest("model is required")
+    request = PushRequest(
+        model=stored_name(model),
+        insecure=fields.flag("insecure"),
+        limit_rate=max(0, fields.whole("limit_rate")),
     )
     return request, fields.flag("stream", default=True)
 
@@ -138,49 +168,21 @@ def message(value: Any) -> Message:
 
 
 def tool(value: Any) -> Tool:
-    """Decode one tool. What is not known of its definition is kept: the model may know it."""
+    """Decode one tool. What is not known of its definition is kept: the model may know it.
+
+    Raises:
+        InvalidRequest: it is not what a tool is; the model would be shown one that lacks what was wrong.
+    """
     definition = _lowered(value, ("type", "items", "function"))
     function = _lowered(definition.get("function"), ("name", "description", "parameters"))
-    return Tool(Fields(function, "ToolFunction").text("name"), {**definition, "function": function})
-
-
-def keep_alive(value: Any) -> float | None:
-    """Decode a ``keep_alive``: seconds, ``FOREVER``, or None for the server's default.
-
-    Raises:
-        InvalidRequest: it is neither a number of seconds nor a duration.
-    """
-    match value:
-        case None:
-            return None
-        case bool():
-            raise InvalidRequest("Unsupported type: 'bool'")
-        case int() | float():
-            seconds = value
-        case str():
-            try:
-                seconds = durations.parse(value)
-            except ValueError as error:
-                raise InvalidRequest(str(error)) from error
-        case _:
-            kind = "[]interface {}" if isinstance(value, list) else "map[string]interface {}"
-            raise InvalidRequest(f"Unsupported type: '{kind}'")
-    return float(seconds) if 0 <= seconds < _AGES else durations.FOREVER
-
-
-def think(value: Any) -> Think:
-    """Decode a ``think``.
-
-    Raises:
-        InvalidRequest: it is neither a boolean nor a level.
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if not isinstance(value, str):
-        raise InvalidRequest('think must be a boolean or string ("high", "medium", "low", "max", true, or false)')
-    if value not in _THINK_LEVELS:
-        raise InvalidRequest(f'invalid think value: "{value}" (must be "high", "medium", "low", "max", true, or false)')
-    return value
+    fields = Fields(function, "ToolFunction")
+    fields.text("description")
+    parameters = Fields(fields.mapping("parameters"), "ToolFunctionParameters")
+    parameters.texts("required")
+    for name, schema in (parameters.mapping("properties") or {}).items():
+        if not isinstance(schema, dict | bool | None):  # JSON Schema has it that true allows anything
+            raise InvalidRequest(f"the property {name} of a tool's parameters must be a JSON object")
+    return Tool(fields.text("name"), {**definition, "function": function})
 
 
 def format_(value: Any) -> Format:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.errors import ContextTooLong, InvalidOption, InvalidRequest, ModelNotFound, NotFinite, PunaError
+from puna.http import parameters
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
-from puna.http.dialects import Embedding, Route
-from puna.http.dialects.ollama import decode, replies
+from puna.http.dialects import About, Embedding, Route
+from puna.http.dialects.ollama import replies, wire
 from puna.http.dialects.ollama.replies import Say
 from puna.http.stream import note, race
 from puna.types import Embeddings, EmbedRequest
@@ -36,6 +37,9 @@ class EmbeddingsReply(msgspec.Struct):
     embedding: msgspec.Raw
 
 
+_EMBED = About(takes=Mapping[str, Any], gives=EmbedReply, fails=wire.Error)
+_EMBEDDINGS = About(takes=Mapping[str, Any], gives=EmbeddingsReply, fails=wire.Error)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -43,8 +47,8 @@ def routes(service: Embedding) -> Sequence[Route]:
     """The routes that make embeddings."""
     endpoints = _Endpoints(service)
     return (
-        Route(("POST",), "/api/embed", endpoints.embed, replies.refuse),
-        Route(("POST",), "/api/embeddings", endpoints.embeddings, replies.refuse),
+        Route(("POST",), "/api/embed", endpoints.embed, replies.refuse, about=_EMBED),
+        Route(("POST",), "/api/embeddings", endpoints.embeddings, replies.refuse, about=_EMBEDDINGS),
     )
 
 
@@ -124,7 +128,7 @@ def encode_embeddings(embeddings: Embeddings) -> bytes:
 def _request(fields: Fields, nameless: PunaError, **own: Any) -> tuple[EmbedRequest, str]:
     model = fields.text("model")
     options = fields.mapping("options") or {}
-    keep_alive = decode.keep_alive(fields.raw("keep_alive"))
+    keep_alive = parameters.keep_alive(fields.raw("keep_alive"))
     name = local_name(model, "remote model is")
     if not name:
         raise nameless

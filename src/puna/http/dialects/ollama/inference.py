@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -13,19 +13,23 @@ from starlette.types import ASGIApp
 
 from puna.errors import InvalidFormat, InvalidOption, ModelNotFound, PunaError, TemplateError
 from puna.events import Answer, Event, Rendered, fold
-from puna.http.dialects import Chat, Route
-from puna.http.dialects.ollama import decode, encode, replies
+from puna.http.dialects import About, Chat, Route
+from puna.http.dialects.ollama import decode, encode, replies, wire
 from puna.http.dialects.ollama.decode import Call, R, Reply
 from puna.http.stream import note, race
+
+_GENERATE = About(takes=Mapping[str, Any], gives=wire.GenerateReply, streams=wire.GenerateReply, fails=wire.Error)
+_CHAT = About(takes=Mapping[str, Any], gives=wire.ChatReply, streams=wire.ChatReply, fails=wire.Error)
+_PS = About(gives=Mapping[str, Sequence[wire.RunningModel]], fails=wire.Error)
 
 
 def routes(chat: Chat) -> Sequence[Route]:
     """The routes that use models."""
     inference = Inference(chat)
     return (
-        Route(("POST",), "/api/generate", inference.generate, replies.refuse),
-        Route(("POST",), "/api/chat", inference.chat, replies.refuse),
-        Route(("GET",), "/api/ps", inference.ps, replies.refuse),
+        Route(("POST",), "/api/generate", inference.generate, replies.refuse, about=_GENERATE),
+        Route(("POST",), "/api/chat", inference.chat, replies.refuse, about=_CHAT),
+        Route(("GET",), "/api/ps", inference.ps, replies.refuse, about=_PS),
     )
 
 

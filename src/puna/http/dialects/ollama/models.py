@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,18 +19,21 @@ from puna.errors import BlobNotFound, InvalidName, InvalidRequest, ModelNotFound
 from puna.events import Progress
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name, stored_name
-from puna.http.dialects import Library, Route
-from puna.http.dialects.ollama import decode, encode, replies
+from puna.http.dialects import About, Library, Route
+from puna.http.dialects.ollama import decode, encode, replies, wire
 from puna.http.stream import race
 from puna.names import ModelName
+
+_TAGS = About(gives=Mapping[str, Sequence[wire.ListedModel]], fails=wire.Error)
+_SHOW = About(takes=Mapping[str, Any], gives=wire.Show, fails=wire.Error)
 
 
 def routes(library: Library) -> Sequence[Route]:
     """The routes for models on disk."""
     models = Models(library)
     return (
-        Route(("HEAD", "GET"), "/api/tags", models.tags, replies.refuse),
-        Route(("POST",), "/api/show", models.show, replies.refuse),
+        Route(("HEAD", "GET"), "/api/tags", models.tags, replies.refuse, about=_TAGS),
+        Route(("POST",), "/api/show", models.show, replies.refuse, about=_SHOW),
         Route(("POST",), "/api/copy", models.copy, replies.refuse),
         Route(("DELETE",), "/api/delete", models.delete, replies.refuse),
         Route(("POST",), "/api/create", models.create, replies.refuse),
@@ -107,6 +111,10 @@ class Models:
         """Store a blob."""
         async with aclosing(request.stream()) as chunks:
             new = await self._library.write_blob(request.path_params["digest"], chunks)
+            # A client that sends without asking takes an answer before its end for a broken connection.
+            if not new and "expect" not in request.headers:
+                async for _ in chunks:
+                    pass
         return Response(status_code=201 if new else 200)
 
     async def create(self, request: Request) -> ASGIApp:

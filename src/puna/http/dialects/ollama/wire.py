@@ -8,6 +8,12 @@ from typing import Any
 from msgspec import Struct, field
 
 
+class Error(Struct):
+    """What went wrong."""
+
+    error: str
+
+
 class Logprob(Struct, omit_defaults=True):
     """A token, its log-probability and its bytes."""
 

@@ -258,6 +258,37 @@ def test_the_name_is_repeated_as_it_was_written():
         ),
         (lambda: chat(tools=[{"function": 3}]), (InvalidRequest, "a tool and its function must be JSON objects")),
         (
+            lambda: chat(tools=[{"function": {"parameters": "none"}}]),
+            (
+                InvalidRequest,
+                (
+                    "json: cannot unmarshal string into Go struct field ToolFunction.parameters "
+                    "of type map[string]interface {}"
+                ),
+            ),
+        ),
+        (
+            lambda: chat(tools=[{"function": {"parameters": {"properties": ["a"]}}}]),
+            (
+                InvalidRequest,
+                (
+                    "json: cannot unmarshal array into Go struct field ToolFunctionParameters.properties "
+                    "of type map[string]interface {}"
+                ),
+            ),
+        ),
+        (
+            lambda: chat(tools=[{"function": {"parameters": {"properties": {"a": "string", "b": True}}}}]),
+            (InvalidRequest, "the property a of a tool's parameters must be a JSON object"),
+        ),
+        (
+            lambda: chat(tools=[{"function": {"parameters": {"required": "a"}}}]),
+            (
+                InvalidRequest,
+                "json: cannot unmarshal string into Go struct field ToolFunctionParameters.required of type []string",
+            ),
+        ),
+        (
             lambda: chat(messages=[{"role": "user", "images": ["%%%"]}]),
             (
                 InvalidRequest,

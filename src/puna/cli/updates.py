@@ -1,0 +1,152 @@
+"""The commands about newer versions of models: outdated and update."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from puna.cli.command import Command, connected, exactly
+from puna.cli.tables import size, table
+from puna.cli.transfer import fetch, parse_rate
+from puna.errors import InvalidName, PunaError
+from puna.names import Digest, ModelName
+
+if TYPE_CHECKING:
+    from puna.client import Client
+    from puna.service.versions import Published
+
+_ID_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A model of the server's, by its ``digest``, and what its registry has."""
+
+    digest: str
+    published: Published
+
+    @property
+    def name(self) -> str:
+        return self.published.name.short
+
+    @property
+    def outdated(self) -> bool:
+        return self.published.digest is not None and self.published.digest.hex != self.digest
+
+
+@click.command("outdated", cls=Command, count=exactly(0))
+@click.argument("args", nargs=-1, metavar="")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@click.option("--insecure", is_flag=True, help="allow HTTP, and HTTPS without a trusted certificate")
+def outdated(args: tuple[str, ...], as_json: bool, insecure: bool) -> int:  # noqa: ARG001 - counted by Command
+    """List the models of which their registries have another version now."""
+    with connected() as client:
+        compared = _compared(client, None, insecure=insecure)
+        found = [(each, _missing_bytes(client, each)) for each in compared if each.outdated]
+    failed = [each for each in compared if each.published.error is not None]
+    if as_json:
+        click.echo(json.dumps(_as_json(found, compared, failed), indent=2))
+    else:
+        rows = (
+            (each.name, each.digest[:_ID_DIGITS], _latest(each).hex[:_ID_DIGITS], size(missing))
+            for each, missing in found
+        )
+        click.echo(table(("NAME", "ID", "LATEST", "DOWNLOAD"), rows), nl=False)
+        _warn(failed)
+    return int(bool(failed))
+
+
+@click.command("update", cls=Command)
+@click.argument("args", nargs=-1, metavar="[MODEL...]")
+@click.option("--all", "everything", is_flag=True, help="update every model that is outdated")
+@click.option("--insecure", is_flag=True, help="allow HTTP, and HTTPS without a trusted certificate")
+@click.option("--limit-rate", default="", metavar="RATE", help="bytes per second at most, such as 500k or 2M")
+def update(args: tuple[str, ...], everything: bool, insecure: bool, limit_rate: str) -> int:
+    """Fetch the version of models that their registries have now."""
+    if everything == bool(args):
+        raise click.UsageError("name the models to update, or say --all")
+    rate, failures = parse_rate(limit_rate), 0
+    with connected() as client:
+        compared = _compared(client, args or None, insecure=insecure)
+        failed = [each for each in compared if each.published.error is not None]
+        _warn(failed)
+        for each in compared:
+            if each.outdated:
+                failures += not _updated(client, each, insecure=insecure, rate=rate)
+            elif args and each.published.digest is not None:
+                click.echo(f"'{each.name}' is up to date")
+            elif args and each.published.error is None:
+                failures += 1
+                click.echo(f"Warning: '{each.name}' is not in its registry", err=True)
+    return int(bool(failures or failed))
+
+
+def _updated(client: Client, model: _Compared, *, insecure: bool, rate: int) -> bool:
+    try:
+        fetch(client, model.name, insecure=insecure, limit_rate=rate)
+    except PunaError as error:
+        click.echo(f"Warning: '{model.name}' was not updated: {error}", err=True)
+        return False
+    click.echo(f"updated '{model.name}'")
+    return True
+
+
+def _compared(client: Client, wanted: Sequence[str] | None, *, insecure: bool) -> list[_Compared]:
+    """The models ``wanted``, or all that were pulled, and what their registries have."""
+    from puna.service.versions import published  # noqa: PLC0415 - takes long to import
+
+    models = {ModelName.parse(model.name): model for model in client.list() if not model.remote_model}
+    here = {name: model.digest for name, model in models.items()}
+    # What was made here says of what; a published model of the same name is another one, and must not replace it.
+    pulled = [name for name, model in models.items() if not model.details.parent_model]
+    names = pulled if wanted is None else [_found(name, here) for name in wanted]
+    answers = asyncio.run(published(names, insecure=insecure))
+    return [_Compared(here[name], answer) for name, answer in zip(names, answers, strict=True)]
+
+
+def _found(text: str, here: Iterable[ModelName]) -> ModelName:
+    try:
+        wanted = ModelName.parse(text)
+    except InvalidName as error:
+        raise click.UsageError(f"invalid model name: {text}") from error
+    for name in here:
+        if name.same_as(wanted):
+            return name
+    raise click.ClickException(f"model '{text}' not found")
+
+
+def _latest(model: _Compared) -> Digest:
+    assert model.published.digest is not None, "it is outdated"
+    return model.published.digest
+
+
+def _missing_bytes(client: Client, model: _Compared) -> int:
+    manifest = model.published.manifest
+    assert manifest is not None, "it is outdated"
+    layers = {layer.blob: layer.size for layer in (manifest.config, *(manifest.layers or ()))}
+    return sum(size for digest, size in layers.items() if not client.has_blob(digest))
+
+
+def _warn(failed: Iterable[_Compared]) -> None:
+    for each in failed:
+        click.echo(f"Warning: '{each.name}' cannot be compared: {each.published.error}", err=True)
+
+
+def _as_json(
+    found: Sequence[tuple[_Compared, int]], compared: Sequence[_Compared], failed: Sequence[_Compared]
+) -> dict[str, object]:
+    return {
+        "outdated": [
+            {"name": each.name, "digest": each.digest, "latest": _latest(each).hex, "download": missing}
+            for each, missing in found
+        ],
+        "unpublished": [
+            each.name for each in compared if each.published.digest is None and each.published.error is None
+        ],
+        "failed": [{"name": each.name, "error": str(each.published.error)} for each in failed],
+    }

@@ -1,0 +1,144 @@
+"""Bodies of ``/v1/responses`` -> puna's requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from puna.errors import InvalidRequest
+from puna.http import parameters as common
+from puna.http.body import Fields, first_value
+from puna.http.cloud import local_name
+from puna.http.dialects.openai import messages, parameters
+from puna.http.dialects.openai.responses import items, wire
+from puna.types import ChatRequest, Tool
+
+_MOST_METADATA = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A decoded call: the request without its messages, which are to be made of ``items``, and of what came before.
+
+    ``echo`` is what the reply repeats of what was asked, and nothing that was said.
+    """
+
+    request: ChatRequest
+    instructions: str
+    items: Sequence[Any]
+    previous: str
+    stream: bool
+    echo: wire.Response
+
+    def asked(self, history: Sequence[Any]) -> ChatRequest:
+        """The request, when ``history`` are the items of the responses it goes on from."""
+        return replace(self.request, messages=items.messages(self.instructions, [*history, *self.items], len(history)))
+
+
+def decode(body: bytes, id_: str, now: int) -> Call:
+    """Decode a body; the response is to have ``id_``, and ``now`` is the time in seconds since the epoch.
+
+    Raises:
+        InvalidRequest: a field is not what it must be, or no model is named.
+        CloudDisabled: a cloud model is.
+    """
+    fields = Fields(first_value(body), "ResponsesRequest")
+    asked = items.items(fields.raw("input"))
+    model = fields.text("model")
+    name = local_name(model, "remote model is")
+    if not name:
+        raise InvalidRequest("model is required")
+    if fields.raw("conversation") is not None:
+        raise InvalidRequest("conversation is not supported: send previous_response_id, or the conversation itself")
+    # How many of the best tokens are told only matters where they are asked for.
+    alternatives = parameters.alternatives(fields, "top_logprobs")
+    truncation = fields.text("truncation")
+    if truncation not in {"", "auto", "disabled"}:
+        raise InvalidRequest('truncation must be "auto" or "disabled"')
+    wanted = Fields(Fields(fields.mapping("text"), "ResponsesText").mapping("format"), "ResponsesTextFormat")
+    options = parameters.options(fields, "max_output_tokens", temperature=1.0)
+    tools, echoed = _tools(fields.raw("tools") or [])
+    parallel = fields.flag("parallel_tool_calls", default=True)
+    request = ChatRequest(
+        model=name,
+        tools=tools,
+        tool_choice=parameters.tool_choice(fields.raw("tool_choice"), parallel=parallel),
+        options=options,
+        keep_alive=common.keep_alive(fields.raw("keep_alive")),
+        format=parameters.format_(wanted.text("type"), wanted.mapping("schema"), "text.format"),
+        think=parameters.effort(fields),
+        truncate=truncation != "disabled",
+        logprobs="message.output_text.logprobs" in fields.texts("include"),
+        top_logprobs=alternatives,
+    )
+    echo = wire.Response(
+        id=id_,
+        created_at=now,
+        model=model,
+        previous_response_id=fields.text("previous_response_id") or None,
+        instructions=fields.text("instructions") or None,
+        tools=echoed,
+        tool_choice=fields.raw("tool_choice") or "auto",
+        truncation=truncation or "auto",
+        parallel_tool_calls=parallel,
+        text=fields.mapping("text") or {"format": {"type": "text"}},
+        top_p=_number(options.get("top_p"), 1.0),
+        presence_penalty=_number(options.get("presence_penalty"), 0.0),
+        frequency_penalty=_number(options.get("frequency_penalty"), 0.0),
+        top_logprobs=alternatives,
+        temperature=_number(options.get("temperature"), 1.0),
+        reasoning=fields.mapping("reasoning"),
+        max_output_tokens=fields.whole("max_output_tokens") or None,
+        max_tool_calls=fields.whole("max_tool_calls") or None,
+        store=fields.flag("store", default=True),
+        background=fields.flag("background"),
+        metadata=_metadata(fields),
+        safety_identifier=fields.text("safety_identifier") or None,
+        prompt_cache_key=fields.text("prompt_cache_key") or None,
+    )
+    return Call(
+        request, fields.text("instructions"), asked, fields.text("previous_response_id"), fields.flag("stream"), echo
+    )
+
+
+def _number(value: Any, default: float) -> float:
+    return value if isinstance(value, int | float) else default
+
+
+def _metadata(fields: Fields) -> Mapping[str, Any]:
+    found = fields.mapping("metadata") or {}
+    if len(found) > _MOST_METADATA:
+        raise InvalidRequest(f"metadata may have {_MOST_METADATA} keys")
+    return found
+
+
+def _tools(values: Any) -> tuple[tuple[Tool, ...], list[Any]]:
+    """The tools a model is offered, and all of them as a reply repeats them.
+
+    Those that only OpenAI's own servers could run are repeated, and not offered.
+    """
+    if not isinstance(values, list):
+        raise InvalidRequest("tools must be a list")
+    found: list[Tool] = []
+    echoed: list[Any] = []
+    for value in values:
+        fields = Fields(value, "ResponsesTool")
+        match fields.text("type"):
+            case "function":
+                found.append(messages.tool(value))
+                echoed.append(_echoed(fields))
+            case "namespace":
+                space = fields.text("name")
+                for member in fields.raw("tools") or ():
+                    named = {**member, "name": f"{space}.{Fields(member, 'ResponsesTool').text('name')}"}
+                    found.append(messages.tool(named))
+                echoed.append(value)
+            case _:
+                echoed.append(value)
+    return tuple(found), echoed
+
+
+def _echoed(fields: Fields) -> dict[str, Any]:
+    keys = ("type", "name", "description", "strict", "parameters")
+    return {key: fields.raw(key) for key in keys}

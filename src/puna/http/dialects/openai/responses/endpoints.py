@@ -1,0 +1,107 @@
+"""The endpoints of ``/v1/responses``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from puna.errors import InvalidRequest, ResponseNotFound, StoreError
+from puna.events import Done, Event
+from puna.http.dialects import Chat, Responses
+from puna.http.dialects.openai import choices, replies
+from puna.http.dialects.openai.parameters import new_id
+from puna.http.dialects.openai.responses import wire
+from puna.http.dialects.openai.responses.decode import Call, decode
+from puna.http.dialects.openai.responses.encode import Words
+from puna.http.stream import note, race
+from puna.types import StoredResponse
+
+_json = msgspec.json.Encoder().encode
+
+
+class _Body(msgspec.Struct):
+    """What of a kept reply later ones need."""
+
+    output: list[Any]
+
+
+_decode_items = msgspec.json.Decoder(list[Any]).decode
+_decode_body = msgspec.json.Decoder(_Body).decode
+
+
+class Endpoints:
+    """Makes responses, and shows and forgets those that are ``kept``."""
+
+    def __init__(self, chat: Chat, kept: Responses) -> None:
+        self._chat = chat
+        self._kept = kept
+
+    async def create(self, request: Request) -> ASGIApp:
+        """Respond."""
+        call = decode(await replies.body(request), new_id("resp_", 32), _now())
+        history = await self._history(call.previous) if call.previous else []
+        events = self._chat.chat(call.asked(history))
+        words = Words(call.echo, _now)
+        if call.stream:
+            said = self._said(call, words, events)
+            return replies.stream(said, lambda piece: piece, complain=words.failed)
+        return replies.json(await race(self._whole(call, words, events), request.receive))
+
+    async def show(self, request: Request) -> Response:
+        """Show a response that is kept."""
+        found = await self._kept.load(request.path_params["id"])
+        return Response(found.body, media_type=replies.JSON)
+
+    async def delete(self, request: Request) -> Response:
+        """Forget a response."""
+        id_ = request.path_params["id"]
+        await self._kept.delete(id_)
+        return replies.json(wire.Deleted(id_))
+
+    async def _history(self, previous: str) -> list[Any]:
+        """The items of the response ``previous`` and of all it went on from."""
+        try:
+            kept = await self._kept.conversation(previous)
+        except ResponseNotFound as error:
+            raise InvalidRequest(f"Previous response with id '{error.id}' not found.") from error
+        return [item for one in kept for item in (*_decode_items(one.items), *_decode_body(one.body).output)]
+
+    async def _whole(self, call: Call, words: Words, events: AsyncGenerator[Event, None]) -> wire.Response:
+        (answer,) = await choices.whole([events])
+        words.whole(answer)
+        await self._keep(call, words)
+        return words.response
+
+    async def _said(self, call: Call, words: Words, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(events):
+            async for event in events:
+                said = b"".join(words.events(event))
+                if isinstance(event, Done):
+                    await self._keep(call, words)
+                    said += words.last()
+                yield said
+
+    async def _keep(self, call: Call, words: Words) -> None:
+        """Keep the response if it is to be; it says itself whether it is."""
+        response = words.response
+        if not response.store:
+            return
+        try:
+            response.store = await self._kept.save(
+                StoredResponse(response.id, call.previous, _json(call.items), _json(response))
+            )
+        except StoreError as error:
+            # Whoever asked still has the answer, which is what they came for.
+            note(error)
+            response.store = False
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,138 @@
+"""The objects of ``/v1/responses``, as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from puna.http.dialects.openai.wire import Logprob
+
+
+class Summary(msgspec.Struct):
+    """A part of the summary of a model's reasoning."""
+
+    text: str
+    type: str = "summary_text"
+
+
+class Reasoning(msgspec.Struct):
+    """What the model thought. ``encrypted_content`` is the same again, for the caller to send back."""
+
+    id: str
+    summary: list[Summary]
+    encrypted_content: str
+    type: str = "reasoning"
+
+
+class Text(msgspec.Struct):
+    """A part of a message."""
+
+    text: str
+    type: str = "output_text"
+    annotations: list[Any] = []
+    logprobs: list[Logprob] = []
+
+
+class Message(msgspec.Struct):
+    """What the model said."""
+
+    id: str
+    status: str
+    content: list[Text]
+    type: str = "message"
+    role: str = "assistant"
+
+
+class FunctionCall(msgspec.Struct):
+    """A call of a tool; the arguments are JSON in a string."""
+
+    id: str
+    status: str
+    call_id: str
+    name: str
+    arguments: str
+    type: str = "function_call"
+
+
+Item = Reasoning | Message | FunctionCall
+
+
+class InputDetails(msgspec.Struct):
+    """Of the tokens of what was asked, those that had been processed before."""
+
+    cached_tokens: int = 0
+
+
+class OutputDetails(msgspec.Struct):
+    """Of the tokens of what was answered, those of the reasoning."""
+
+    reasoning_tokens: int = 0
+
+
+class Usage(msgspec.Struct):
+    """The tokens a response took."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_tokens_details: InputDetails
+    output_tokens_details: OutputDetails
+
+
+class Failure(msgspec.Struct):
+    """Why there is no response."""
+
+    code: str
+    message: str
+
+
+class Why(msgspec.Struct):
+    """Why a response is not complete."""
+
+    reason: str
+
+
+class Response(msgspec.Struct, kw_only=True):
+    """The reply of ``/v1/responses``. Times in seconds since the epoch."""
+
+    id: str
+    object: str = "response"
+    created_at: int
+    completed_at: int | None = None
+    status: str = "in_progress"
+    incomplete_details: Why | None = None
+    model: str
+    previous_response_id: str | None = None
+    instructions: str | None = None
+    output: Sequence[Item] = ()
+    error: Failure | None = None
+    tools: Sequence[Any] = ()
+    tool_choice: Any = "auto"
+    truncation: str = "auto"
+    parallel_tool_calls: bool = True
+    text: Any
+    top_p: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    top_logprobs: int = 0
+    temperature: float = 1.0
+    reasoning: Any = None
+    usage: Usage | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    store: bool
+    background: bool = False
+    service_tier: str = "default"
+    metadata: Any
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+
+class Deleted(msgspec.Struct):
+    """The reply to the deletion of a response."""
+
+    id: str
+    object: str = "response"
+    deleted: bool = True

