@@ -59,9 +59,10 @@ class Chat:
         content, images = self.messages[index].content if text is None else text, self.messages[index].images
         if "[img-" in content:
             return content
+        before = sum(len(message.images) for message in self.messages[:index])
         front = ""
         for number in range(len(images)):
-            marker = f"[img-{sum(len(message.images) for message in self.messages[:index]) + number}]"
+            marker = f"[img-{before + number}]"
             placed = content.replace("[img]", marker, 1)
             front += marker if placed == content else ""
             content = placed

@@ -238,14 +238,7 @@ def _call(text: str) -> ToolCall | None:
     return None
 
 
-RENDERERS: Mapping[str, Renderer] = {"cohere": _render}
+_TOKENS = (_THINK, _THOUGHT, _TEXT, _TEXT_ENDS, _ACTION, _ACTION_ENDS, _RESPONSE, _RESPONSE_ENDS)
 
-PARSERS: Mapping[str, Reading] = {
-    "cohere": Reading(
-        _Parser,
-        tokens=(
-            *(_THINK, _THOUGHT, _TEXT, _TEXT_ENDS, _ACTION, _ACTION_ENDS),
-            *(_RESPONSE, _RESPONSE_ENDS),
-        ),
-    )
-}
+RENDERERS: Mapping[str, Renderer] = {"cohere": _render}
+PARSERS: Mapping[str, Reading] = {"cohere": Reading(_Parser, _TOKENS)}

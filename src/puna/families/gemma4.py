@@ -95,7 +95,7 @@ class _Rendering:
         if message is self._chat.begun:
             if not message.thinking and before != "assistant":
                 yield self._empty_thought
-            yield self._chat.content(index, message.content)
+            yield self._chat.content(index)
             return
         results = list(self._results(index))
         yield from results
@@ -120,7 +120,7 @@ class _Rendering:
                 return
             names = (call.name for call in calls if call.id and call.id == result.tool_call_id)
             name = next(names, result.tool_name or "unknown")
-            value = _BRACES.quoted(self._chat.content(at, result.content))
+            value = _BRACES.quoted(self._chat.content(at))
             yield f"{_RESPONSE}response:{name}{{value:{value}}}<tool_response|>"
 
     def _generation(self, last: int) -> Iterator[str]:
@@ -141,16 +141,11 @@ _TAGS = Tags(
 )
 
 
-def _parser(chat: Chat, prompt: str) -> Parser:
-    opened = prompt.rstrip().endswith(f"{_CHANNEL}{_CHANNEL_NAME.rstrip()}")
+def _parser(chat: Chat, prompt: str, *, thinks: bool) -> Parser:
+    opened = thinks and prompt.rstrip().endswith(f"{_CHANNEL}{_CHANNEL_NAME.rstrip()}")
     start = Start.REASONING if opened else Start.TEXT
     calls = {_BRACES.open: _BRACES.reader(chat.tools, _RESPONSE)}
-    return TaggedParser(calls, _TAGS, start, shows_reasoning=bool(chat.think))
-
-
-def _parser_without_thinking(chat: Chat, _prompt: str) -> Parser:
-    calls = {_BRACES.open: _BRACES.reader(chat.tools, _RESPONSE)}
-    return TaggedParser(calls, _TAGS, shows_reasoning=False)
+    return TaggedParser(calls, _TAGS, start, shows_reasoning=thinks and bool(chat.think))
 
 
 _TOKENS = (_CHANNEL, _CHANNEL_END, _BRACES.open, _BRACES.close, _RESPONSE, _BRACES.quote)
@@ -160,7 +155,7 @@ RENDERERS: Mapping[str, Renderer] = {
     "gemma4-large": partial(_render, large=True),
 }
 PARSERS: Mapping[str, Reading] = {
-    "gemma4": Reading(_parser, _TOKENS),
-    "gemma4-no-thinking": Reading(_parser_without_thinking, _TOKENS),
+    "gemma4": Reading(partial(_parser, thinks=True), _TOKENS),
+    "gemma4-no-thinking": Reading(partial(_parser, thinks=False), _TOKENS),
 }
 RESOLVE: Mapping[str, Callable[[str, float], str]] = {"gemma4": _renderer_for}

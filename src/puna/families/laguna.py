@@ -83,11 +83,8 @@ def _start(chat: Chat, beginning: Callable[[Message], str], *, line: str) -> str
 def _answer(message: Message) -> str:
     thinking, content = _apart(message)
     said = f"{content.strip()}\n" if content.strip() else ""
-    calls = (f"{CALL}{call.name}\n{_lines(call.arguments)}{CALLED}\n" for call in message.tool_calls)
-    return _thought(thinking) + said + "".join(calls)
-
-
-_lines = partial(arguments.written, after_tag="\n")
+    calls = ((call.name, arguments.written(call.arguments, after_tag="\n")) for call in message.tool_calls)
+    return _thought(thinking) + said + "".join(f"{CALL}{name}\n{pairs}{CALLED}\n" for name, pairs in calls)
 
 
 def _beginning(message: Message) -> str:
@@ -139,7 +136,7 @@ _USER, _USER_ENDS = "<user>", "</user>"
 """Tags that the model at times takes for those of a call."""
 
 _KEYS = ('"name"', '"arguments"')
-
+"""What a call without tags begins with."""
 
 _TAGS = Tags(reopens=True, noise=(THOUGHT,), in_reasoning=(CALL,), trims_start=True)
 
@@ -162,8 +159,7 @@ def _bare(syntax: ArgumentsSyntax) -> CallReader:
         while (key := scanner.take_prefix(*_KEYS)) is None and not scanner.ended:
             yield None
         if key:
-            scanner.put_back(scanner.dropped + key)
-            call = JsonObject(scanner)
+            call = JsonObject(scanner, "{" + scanner.dropped + key)
             while not call.closed() and not scanner.ended:
                 yield None
             if calls := syntax.read(call.text):

@@ -106,16 +106,13 @@ def _forgotten(content: str, *, calls: bool) -> str:
 
 
 def _offered(tools: Sequence[Tool]) -> str:
-    return xml.offered("".join(xml.declared(described(tool)["function"], _tags) for tool in tools))
+    return xml.offered("".join(xml.declared(described(tool)["function"], _keyword, first=_FIRST) for tool in tools))
 
 
-def _tags(schema: Mapping[str, Any]) -> str:
-    """The keywords of a schema that say something."""
-    keys = sorted(schema, key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
-    return "".join(f"\n<{key}>{_keyword(key, schema[key])}</{key}>" for key in keys if schema[key])
-
-
-def _keyword(key: str, value: Any) -> str:
+def _keyword(key: str, value: Any) -> str | None:
+    """The value of a keyword, if it says anything."""
+    if not value:
+        return None
     if isinstance(value, str):
         return value.strip() if key == "description" else value
     return str(value) if key == "type" else spaced(value)

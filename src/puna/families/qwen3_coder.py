@@ -44,18 +44,12 @@ def _said(message: Message) -> str:
 
 
 def _offered(tools: tuple[Tool, ...]) -> str:
-    return xml.offered("".join(xml.declared(described(tool)["function"], _tags) for tool in tools))
+    return xml.offered("".join(xml.declared(described(tool)["function"], _keyword, first=_FIRST) for tool in tools))
 
 
-def _tags(schema: Mapping[str, Any]) -> str:
-    keys = sorted(schema, key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
-    return "".join(_tag(key, schema[key]) for key in keys)
-
-
-def _tag(name: str, value: Any) -> str:
-    """A keyword of a schema. The compact JSON is Ollama's, which models in its library have been used with."""
-    text = value if isinstance(value, str) else compact(value)
-    return f"\n<{name}>{text}</{name}>"
+def _keyword(_key: str, value: Any) -> str:
+    """The value of a keyword. The compact JSON is Ollama's, which models in its library have been used with."""
+    return value if isinstance(value, str) else compact(value)
 
 
 def _parser(chat: Chat, _prompt: str) -> Parser:

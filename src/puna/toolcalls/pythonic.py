@@ -83,9 +83,9 @@ def reader(closing: str) -> CallReader:
 
 def read_call(text: str) -> tuple[ToolCall, int] | None:
     """The call that ``text`` begins with, and where it ends; None if there is none."""
-    reader = _Reader(text, _end(_SEPARATORS, text, 0))
+    reading = _Reader(text, _end(_SEPARATORS, text, 0))
     try:
-        return reader.call(), reader.at
+        return reading.call(), reading.at
     except _Unreadable:
         return None
 

@@ -67,13 +67,13 @@ class Unquoted:
 
 
 class JsonObject:
-    """A JSON object while it arrives, from after its opening brace on."""
+    """A JSON object while it arrives, of which ``begun`` was taken from the scanner: at least its brace."""
 
     __slots__ = ("_depth", "_taken", "_unquoted")
 
-    def __init__(self, scanner: Scanner) -> None:
+    def __init__(self, scanner: Scanner, begun: str = "{") -> None:
         self._unquoted = Unquoted(scanner, STRINGS)
-        self._taken = ["{"]
+        self._taken = [begun]
         self._depth = 1
 
     @property

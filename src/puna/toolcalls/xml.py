@@ -48,8 +48,17 @@ def offered(functions: str) -> str:
     return f"# Tools\n\nYou have access to the following functions:\n\n<tools>{functions}\n</tools>\n\n{_INSTRUCTIONS}"
 
 
-def declared(function: Mapping[str, Any], tags: Callable[[Mapping[str, Any]], str]) -> str:
-    """``function`` and its parameters in tags of their own; ``tags`` writes the keywords of a schema."""
+def declared(function: Mapping[str, Any], spell: Callable[[str, Any], str | None], *, first: Sequence[str]) -> str:
+    """``function`` and its parameters in tags of their own.
+
+    ``spell`` writes the value of a keyword of JSON Schema, None where it is left out; some keywords come ``first``.
+    """
+
+    def tags(schema: Mapping[str, Any]) -> str:
+        keys = sorted(schema, key=lambda key: first.index(key) if key in first else len(first))
+        spelled = ((key, spell(key, schema[key])) for key in keys)
+        return "".join(f"\n<{key}>{text}</{key}>" for key, text in spelled if text is not None)
+
     schema, description = function["parameters"], function.get("description")
     parameters = "".join(
         f"\n<parameter>\n<name>{name}</name>{tags(keywords)}\n</parameter>"

@@ -114,15 +114,16 @@ def test_a_tag_inside_a_value_is_the_values(read_calls: Callable[..., list[Any]]
 
 def test_functions_are_offered_in_tags() -> None:
     """A family says how keywords are written."""
+    properties = {"title": "A", "enum": "no", "type": "string"}
     function = {
         "name": "f",
         "description": "D",
-        "parameters": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}},
+        "parameters": {"type": "object", "required": ["a"], "properties": {"a": properties}},
     }
-    declaration = declared(function, lambda schema: "".join(f"[{key}]" for key in schema))
+    declaration = declared(function, lambda _key, value: None if value == "no" else str(value), first=("type",))
     assert declaration == (
-        "\n<function>\n<name>f</name>[description]\n<parameters>\n<parameter>\n<name>a</name>[type]\n</parameter>"
-        "[required]\n</parameters>\n</function>"
+        "\n<function>\n<name>f</name>\n<description>D</description>\n<parameters>\n<parameter>\n<name>a</name>"
+        "\n<type>string</type>\n<title>A</title>\n</parameter>\n<required>['a']</required>\n</parameters>\n</function>"
     )
     assert f"<tools>{declaration}\n</tools>" in offered(declaration)
-    assert "[description]" not in declared({**function, "description": ""}, lambda schema: f"{list(schema)}")
+    assert "description" not in declared({**function, "description": ""}, lambda _key, value: str(value), first=())
