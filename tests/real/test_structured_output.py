@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,15 @@ pytestmark = pytest.mark.real
 
 TIMES = 1
 SENTENCES = "Make something up.", "Answer in JSON.", "What is the weather in Paris, and what will it be?"
+
+
+# What RFC 3339 writes. Python's own dates, which the checker uses, begin with the year 1 and know no leap seconds.
+_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]+)?(Z|z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+FORMATS = jsonschema.FormatChecker(())
+FORMATS.checkers = dict(jsonschema.Draft202012Validator.FORMAT_CHECKER.checkers)
+for _name, _grammar in {"date": _DATE, "time": _TIME, "date-time": f"{_DATE}[Tt]{_TIME}"}.items():
+    FORMATS.checks(_name)(lambda text, grammar=_grammar: re.fullmatch(grammar, text) is not None)
 
 
 def body(schema: dict[str, Any], number: int) -> dict[str, Any]:
@@ -42,9 +52,7 @@ def test_every_keyword_holds(server: Any) -> None:
     for (name, _), (text, reason) in zip(asked, answers, strict=True):
         if reason == "length":
             continue
-        jsonschema.validate(
-            json.loads(text), CASES[name], format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-        )
+        jsonschema.validate(json.loads(text), CASES[name], format_checker=FORMATS)
         finished.add(name)
     assert len(finished) > len(CASES) * 0.8, sorted(set(CASES) - finished)
 
