@@ -123,5 +123,6 @@ def resolved(renderer: str, model: str, billions: float) -> str:
     return renderer
 
 
-def _modules() -> Iterator[object]:
-    return (importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+@cache
+def _modules() -> tuple[object, ...]:
+    return tuple(importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))

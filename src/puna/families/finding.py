@@ -38,7 +38,8 @@ def find(model: Model) -> Family:
         UnknownRenderer: its config names a renderer that puna does not have.
     """
     render = _rendering(model)
-    reading = families.parsers().get(_parser_name(model))
+    # Most models name none; only those that do wait for all families to be loaded, once.
+    reading = families.parsers().get(name) if (name := _parser_name(model)) else None
     if reading is not None:
         return Family(render, reading.parser, reading.prepare, reads_text=True, tokens=reading.tokens)
     if model.template_choice == "go":

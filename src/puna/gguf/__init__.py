@@ -83,8 +83,8 @@ class Gguf:
 
     def token(self, key: str) -> str:
         """The text of the special token ``tokenizer.ggml.<key>``, such as ``eos_token_id``, "" where there is none."""
-        number, tokens = self.metadata.get(f"tokenizer.ggml.{key}"), self.tokens()
-        return tokens[number] if isinstance(number, int) and 0 <= number < len(tokens) else ""
+        number, tokens = self.metadata.get(f"tokenizer.ggml.{key}"), self.metadata.get("tokenizer.ggml.tokens")
+        return tokens.text_at(number) if isinstance(number, int) and isinstance(tokens, Array) else ""
 
     @property
     def adds_bos(self) -> bool:

@@ -72,6 +72,20 @@ class Array:
             raise CorruptModel(f"{self.path.name} has changed") from error
         return [_shortest(value) for value in values] if self.kind == _FLOAT32 else list(values)
 
+    def text_at(self, index: int) -> str:
+        """The text at ``index``, "" where there is none; only what is before it is looked at. Raises as ``read``."""
+        if self.kind != _TEXT or not 0 <= index < self.count:
+            return ""
+        with map_file(self.path) as data:
+            at = self.start
+            try:
+                for _ in range(index):
+                    at += _U64.size + _U64.unpack_from(data, at)[0]
+                size = _U64.unpack_from(data, at)[0]
+            except struct.error as error:
+                raise CorruptModel(f"{self.path.name} has changed") from error
+            return data[at + _U64.size : at + _U64.size + size].decode("utf-8", "replace")
+
 
 Value = Scalar | Array
 

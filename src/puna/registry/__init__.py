@@ -23,10 +23,10 @@ from puna.registry.session import Session
 from puna.registry.upload import LocalBlob, Upload
 
 
-class Registry(ABC):
-    """One model at its registry, for the length of one pull or push. An async context manager.
+class Place:
+    """Where one model is had from, for the length of one pull or push. An async context manager.
 
-    ``name`` is what the model is called here, ``session`` the connection with the registry.
+    ``name`` is what the model is called here, ``session`` the connection with the place.
     """
 
     def __init__(self, name: ModelName, session: Session) -> None:
@@ -40,6 +40,10 @@ class Registry(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.session.aclose()
+
+
+class Registry(Place, ABC):
+    """One model at its registry."""
 
     @abstractmethod
     async def manifest(self) -> bytes:
@@ -94,20 +98,8 @@ class RemoteFile:
     key: Digest
 
 
-class Files(ABC):
-    """Files of a model somewhere, from which it is made here. An async context manager; ``name`` is its name here."""
-
-    def __init__(self, name: ModelName, session: Session) -> None:
-        self.name = name
-        self.session = session
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.session.aclose()
+class Files(Place, ABC):
+    """Files of a model somewhere, from which it is made here."""
 
     @abstractmethod
     async def files(self) -> Sequence[RemoteFile]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from puna import media
 from puna.engine import Loaded, Sampling, Stopped
@@ -41,13 +41,18 @@ class _Pass:
     prompt: Prompt | Conversation
     sampling: Sampling
     reader: AnswerReader
+    answer: str = ""
     stopped: Stopped | None = None
-    raw: str = ""
-    pieces: int = 0
+    raw: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
     cached_tokens: int = 0
     prompt_seconds: float = 0.0
     seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """All that the engine said."""
+        return "".join(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +117,25 @@ class Answering:
             async for event in events:
                 yield event
         if first.stopped is not None:
-            yield Answered(first.stopped, prompt, first.raw, truncated)
+            yield Answered(first.stopped, prompt, first.text, truncated)
             return
         assert isinstance(prompt, Prompt), "only a prompt is answered in two runs"
-        rest = replace(sampling, max_tokens=max(sampling.max_tokens - first.pieces, 1))
-        reasoning = media.shielded(first.raw) if prompt.images else first.raw
+        rest = replace(sampling, max_tokens=max(sampling.max_tokens - len(first.raw), 1))
+        before = _before(first.text, first.answer)
+        reasoning = media.shielded(before) if prompt.images else before
         bound = RequiredCall() if forced else Plain()
         second = _Pass(replace(prompt, text=prompt.text + reasoning), rest, AnswerReader(bound))
         async with aclosing(self._run(second)) as events:
             async for event in events:
                 if not isinstance(event, PromptProgress):
                     yield event
-        yield Answered(_joined(first, second), prompt, first.raw + second.raw, truncated)
+        yield Answered(_joined(first, second), prompt, before + second.text, truncated)
 
     async def _run(self, run: _Pass, *, until_answer: bool = False) -> AsyncGenerator[Event, None]:
         """One run of the engine.
 
-        ``until_answer`` ends it where the answer begins, and leaves in ``run.raw`` what is before that; when a tool
-        call or the end of the text comes first, it is the whole answer.
+        ``until_answer`` ends it where the answer begins, whose first text is then in ``run.answer``; when a tool call
+        or the end of the text comes first, it is the whole answer.
         """
         started = time.monotonic()
         async with aclosing(self.loaded.generate(run.prompt, run.sampling)) as pieces:
@@ -141,15 +147,13 @@ class Answering:
                 elif isinstance(piece, Stopped):
                     run.stopped = piece
                 else:
-                    run.raw += piece.text
-                    run.pieces += 1
+                    run.raw.append(piece.text)
                     for event in run.reader.feed(piece):
                         until_answer = until_answer and not isinstance(event, ToolCalled)
                         if until_answer and isinstance(event, Text):
                             if event.text.strip():
                                 run.seconds = time.monotonic() - started - run.prompt_seconds
-                                before, found, _ = run.raw.rpartition(event.text)
-                                run.raw = before if found else run.raw
+                                run.answer = event.text
                                 return
                             continue
                         yield event
@@ -204,9 +208,15 @@ def _text(prompt: Prompt | Conversation) -> str:
     return prompt.text if isinstance(prompt, Prompt) else ""
 
 
+def _before(text: str, answer: str) -> str:
+    """What comes in ``text`` before the beginning of an ``answer`` that is at its end."""
+    before, found, _ = text.rpartition(answer)
+    return before if found else text
+
+
 def _cut(run: _Pass, seconds: float) -> Stopped:
     """The end of a run that was ended here, after ``seconds``."""
-    usage = Usage(run.prompt_tokens, run.pieces, run.cached_tokens)
+    usage = Usage(run.prompt_tokens, len(run.raw), run.cached_tokens)
     return Stopped("stop", usage, run.prompt_seconds, seconds - run.prompt_seconds)
 
 

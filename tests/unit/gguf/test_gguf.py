@@ -142,6 +142,8 @@ def test_vocabularies(tmp_path_factory: pytest.TempPathFactory, lengths: list[in
     assert 7 == found.metadata["after"]
     assert len(lengths) == len(array(found, "tokens"))
     assert [token.decode() for token in tokens] == array(found, "tokens").read()
+    one_by_one = [array(found, "tokens").text_at(number) for number in range(-1, len(tokens) + 1)]
+    assert ["", *(token.decode() for token in tokens), ""] == one_by_one
 
 
 def test_a_huge_model_costs_its_header(tmp_path: Path, write_gguf: Write) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -116,16 +116,25 @@ def _message(fields: Fields, names: Mapping[str, str]) -> Message:
 
 
 def _content(value: Any, *, called: bool) -> tuple[str, tuple[bytes, ...]]:
+    if value is None and called:
+        return "", ()
+    return content(value, lambda part, text, images: _part(Fields(part, "Content"), text, images))
+
+
+def content(value: Any, read: Callable[[Any, list[str], list[bytes]], None]) -> tuple[str, tuple[bytes, ...]]:
+    """The text and the images that a message's content is: a text, or parts that ``read`` adds to either list.
+
+    Raises:
+        InvalidRequest: it is neither.
+    """
     match value:
         case str():
             return value, ()
-        case None if called:
-            return "", ()
         case list():
             text: list[str] = []
             images: list[bytes] = []
             for part in value:
-                _part(Fields(part, "Content"), text, images)
+                read(part, text, images)
             return "\n".join(text), tuple(images)
     raise InvalidRequest(f"invalid message content type: {go_type(value)}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from puna.errors import InvalidRequest
 from puna.http.body import Fields
-from puna.http.dialects.openai.messages import arguments, data_url, decoded
+from puna.http.dialects.openai.messages import arguments, content, data_url, decoded
 from puna.http.dialects.openai.parameters import go_type
 from puna.types import Message, ToolCall
 
@@ -116,18 +116,9 @@ def _summary(item: Fields) -> str:
 
 
 def _content(value: Any) -> tuple[str, tuple[bytes, ...]]:
-    match value:
-        case None:
-            return "", ()
-        case str():
-            return value, ()
-        case list():
-            text: list[str] = []
-            images: list[bytes] = []
-            for part in value:
-                _part(Fields(part, "ResponsesContent"), text, images)
-            return "\n".join(text), tuple(images)
-    raise InvalidRequest(f"invalid message content type: {go_type(value)}")
+    if value is None:
+        return "", ()
+    return content(value, lambda part, text, images: _part(Fields(part, "ResponsesContent"), text, images))
 
 
 def _part(part: Fields, text: list[str], images: list[bytes]) -> None:
