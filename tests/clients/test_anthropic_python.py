@@ -193,7 +193,10 @@ def test_a_tool_that_must_be_called_is(server: Any, client: anthropic.Anthropic,
     template = "{{ range .Tools }}{{ . }}{{ end }}{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant:"
     body = {"model": "tooled", "from": "smollm2", "template": template + "{{ .ToolCalls }}", "stream": False}
     server.call("POST", "/api/create", body)
-    asked: Any = {"model": "tooled", "max_tokens": 60, "tools": [WEATHER], "tool_choice": choice}
+    # Without a bound, a small model writes at a city until its limit cuts the call.
+    city = {"type": "string", "maxLength": 12}
+    tool = WEATHER | {"input_schema": {"type": "object", "required": ["city"], "properties": {"city": city}}}
+    asked: Any = {"model": "tooled", "max_tokens": 60, "tools": [tool], "tool_choice": choice}
     asked["messages"] = [user("Say hello.")]
     whole = client.messages.create(**asked)
     with client.messages.stream(**asked) as stream:
