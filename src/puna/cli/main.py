@@ -34,6 +34,8 @@ _COMMANDS = {
     "import": "archive:load",
     "fsck": "store:fsck",
     "prune": "store:prune",
+    "doctor": "doctor:doctor",
+    "bench": "bench:bench",
     "help": "main:show_help",
 }
 _ALIASES = {"start": "serve", "ls": "list"}

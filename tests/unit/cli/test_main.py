@@ -95,7 +95,7 @@ def test_help(puna):
     names = [line.split()[0] for line in result.out.partition("Commands:\n")[2].splitlines()]
     expected = [
         *("serve", "create", "show", "run", "stop", "pull", "push", "list", "ps", "cp", "rm"),
-        *("outdated", "update", "export", "import", "fsck", "prune", "help"),
+        *("outdated", "update", "export", "import", "fsck", "prune", "doctor", "bench", "help"),
     ]
     assert expected == names
     assert result == puna() == puna("-h") == puna("help")
