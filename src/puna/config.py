@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from puna.durations import FOREVER, parse_keep_alive
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 11434
+
+LogFormat = Literal["text", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class Settings:
     max_body: int
     state: Path
     max_responses: int
+    tls_cert: str
+    tls_key: str
+    insecure_no_keys: bool
+    log_format: LogFormat
+    drain: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,19 @@ def _cache_type(text: str) -> str:
     if text.lower() not in _CACHE_TYPES:
         raise ValueError(f"must be one of {', '.join(filter(None, _CACHE_TYPES))}")
     return text.lower()
+
+
+def _log_format(text: str) -> LogFormat:
+    if text not in get_args(LogFormat):
+        raise ValueError(f"must be one of {', '.join(get_args(LogFormat))}")
+    return cast(LogFormat, text)
+
+
+def _drain(text: str) -> float:
+    seconds = parse_keep_alive(text)
+    if seconds == FOREVER:
+        raise ValueError("must have an end")
+    return seconds
 
 
 def _models(text: str) -> Path:
@@ -241,7 +261,21 @@ TABLE: tuple[Variable, ...] = (
         "bytes of answers of `/v1/responses` that are kept, the oldest go first; 0: none",
         _whole,
     ),
+    Variable("tls_cert", "PUNA_TLS_CERT", "", "file of the certificate (PEM) to serve HTTPS with", str),
+    Variable("tls_key", "PUNA_TLS_KEY", "", "file of its private key (default: the certificate's file)", str),
+    Variable(
+        "insecure_no_keys", "PUNA_INSECURE_NO_KEYS", "", "listen beyond this machine although there are no keys", _truth
+    ),
+    Variable("log_format", "PUNA_LOG_FORMAT", "text", "how the server logs: text or json", _log_format),
+    Variable("drain", "PUNA_DRAIN", "30s", "how long a server that stops lets running answers go on", _drain),
 )
+CLIENT: Mapping[str, str] = {
+    "OLLAMA_API_KEY": "the [key](keys.md) that commands send to the server",
+    "OLLAMA_EDITOR": "what Ctrl+g in a chat opens; unset: `VISUAL`, `EDITOR`",
+    "NO_COLOR": "set: a chat has no colours",
+}
+"""What only commands read. The key is none of the settings, so that no secret is among those."""
+
 MEANINGLESS: Mapping[str, str] = {
     "OLLAMA_GPU_OVERHEAD": "puna places nothing on GPUs; a llama-server of your own reads `LLAMA_ARG_FIT_TARGET`",
     "OLLAMA_SCHED_SPREAD": "a llama-server of your own uses all GPUs, unless `main_gpu` names one",
@@ -250,6 +284,7 @@ MEANINGLESS: Mapping[str, str] = {
     "OLLAMA_LLM_LIBRARY": "the engine is `PUNA_LLAMA_SERVER`, or the one that comes with puna",
     "OLLAMA_MULTIUSER_CACHE": "every slot keeps its own prompt, and earlier ones are kept beside them",
     "OLLAMA_NEW_ENGINE": "there is one engine",
+    "OLLAMA_DEBUG_LOG_REQUESTS": "no prompt is ever written to a log or a file",
     "OLLAMA_NO_CLOUD": "nothing is ever sent to a cloud",
     "OLLAMA_REMOTES": "no model runs anywhere else",
 }

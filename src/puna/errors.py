@@ -6,6 +6,7 @@
     ├── RequestError 400
     │   ├── InvalidRequest        the body or a field is not what the route takes
     │   ├── BodyTooLarge 413      a JSON body above the limit
+    │   ├── UnsupportedEncoding 415   a body compressed in a way that is not known here
     │   ├── InvalidName           a model name that cannot be parsed
     │   ├── InvalidDigest         not ``sha256:<64 hex>``
     │   ├── InvalidOption         an option of the wrong type
@@ -15,17 +16,25 @@
     │   ├── TemplateError         a template that does not parse or execute
     │   ├── ContextTooLong        the prompt has more tokens than the context holds
     │   └── NotCapable            the model, or this version of puna, cannot do what is asked
+    ├── NotAdmitted 401           who asks may not
+    │   ├── InvalidKey            no key was given, or none that is known
+    │   ├── NotPermitted 403
+    │   │   ├── ScopeMissing      the key is for other things
+    │   │   └── ModelNotPermitted it is for other models
+    │   └── RateExceeded 429      faster than the key may ask
     ├── CloudDisabled 403         what only ollama.com can do
     ├── NotFound 404
     │   ├── ModelNotFound
     │   ├── BlobNotFound
     │   ├── RequestNotFound       no such request runs
+    │   ├── KeyNotFound           there is no key of that name
     │   └── ResponseNotFound      an answer that was to be kept, and is not, or no more
     ├── Canceled 499              someone ended the request
     ├── Unavailable 503
     │   ├── QueueFull
     │   ├── ShuttingDown
-    │   └── InsufficientMemory
+    │   ├── InsufficientMemory
+    │   └── KeysUnreadable        which keys there are cannot be told, so that nobody may come in
     ├── StoreError 500
     │   ├── DigestMismatch
     │   ├── CorruptManifest
@@ -54,6 +63,7 @@ attributes; its text is the default wording, and a dialect may say it in its own
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 
@@ -61,6 +71,14 @@ class PunaError(Exception):
     """Base of every error here; ``status`` is the HTTP status a dialect gives it unless it knows better."""
 
     status: ClassVar[int] = 500
+
+    quotes: bool = False
+    """Whether what follows the first colon of the text may be what a caller sent or a model wrote."""
+
+    @property
+    def for_log(self) -> str:
+        """The text without what a log may not keep."""
+        return str(self).partition(":")[0] if self.quotes else str(self)
 
 
 class RequestError(PunaError):
@@ -82,6 +100,19 @@ class BodyTooLarge(RequestError):
         super().__init__(f"the request body is too large: it has {size} bytes and may have {limit}")
         self.size = size
         self.limit = limit
+
+
+class UnsupportedEncoding(RequestError):
+    """A body is compressed by ``encoding``, which is none of the ``supported``."""
+
+    status = 415
+
+    def __init__(self, encoding: str, supported: Sequence[str]) -> None:
+        super().__init__(
+            f'the Content-Encoding "{encoding}" is not supported: '
+            f"send the body as it is, or compressed by one of {', '.join(supported)}"
+        )
+        self.encoding = encoding
 
 
 class InvalidName(RequestError):
@@ -112,6 +143,8 @@ class InvalidOption(RequestError):
 
 class InvalidFormat(RequestError):
     """``format`` is neither ``"json"`` nor a JSON Schema object; ``raw`` is the JSON text as it was sent."""
+
+    quotes = True
 
     def __init__(self, raw: str) -> None:
         quoted = raw.replace("\\", "\\\\").replace('"', '\\"')
@@ -145,6 +178,57 @@ class ContextTooLong(RequestError):
 
 class NotCapable(RequestError):
     """The model lacks a capability the request needs."""
+
+
+class NotAdmitted(PunaError):
+    """Whoever asks may not, as far as their key tells."""
+
+    status = 401
+
+
+class InvalidKey(NotAdmitted):
+    """A key is needed, and none was given, or (``given``) none that the server knows."""
+
+    def __init__(self, *, given: bool) -> None:
+        super().__init__(
+            "the key is not known here: it was mistyped, or revoked"
+            if given
+            else "a key is needed: send it as Authorization: Bearer <key>, or put it into OLLAMA_API_KEY"
+        )
+        self.given = given
+
+
+class NotPermitted(NotAdmitted):
+    """The key is for something else."""
+
+    status = 403
+
+
+class ScopeMissing(NotPermitted):
+    """The key lacks ``scope``."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f'the key may not do this: it needs the scope "{scope}"')
+        self.scope = scope
+
+
+class ModelNotPermitted(NotPermitted):
+    """The key is not for the model ``name``, whether or not that is installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'the key may not use the model "{name}"')
+        self.name = name
+
+
+class RateExceeded(NotAdmitted):
+    """The key was used more often than it may be; it may again in ``retry_after`` seconds."""
+
+    status = 429
+
+    def __init__(self, limit: int, retry_after: float) -> None:
+        super().__init__(f"the key may make {limit} requests a minute, and made more")
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class CloudDisabled(PunaError):
@@ -187,6 +271,14 @@ class ResponseNotFound(NotFound):
         self.id = id_
 
 
+class KeyNotFound(NotFound):
+    """No key is called ``name``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'there is no key "{name}"')
+        self.name = name
+
+
 class RequestNotFound(NotFound):
     """No request of that id runs, or none that uses a model."""
 
@@ -226,6 +318,10 @@ class ShuttingDown(Unavailable):
 
 class InsufficientMemory(Unavailable):
     """A model needs more memory than the machine has free."""
+
+
+class KeysUnreadable(Unavailable):
+    """The file of keys cannot be read, or is damaged; the text has no word of what is in it."""
 
 
 class StoreError(PunaError):
@@ -273,6 +369,8 @@ class LoadFailed(EngineError):
 
 class GenerationFailed(EngineError):
     """The engine refused or failed one generation but goes on living."""
+
+    quotes = True
 
 
 class NotFinite(EngineError):

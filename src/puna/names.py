@@ -15,6 +15,9 @@ DEFAULT_HOST = "registry.ollama.ai"
 DEFAULT_NAMESPACE = "library"
 DEFAULT_TAG = "latest"
 
+_SHORTENED = frozenset({"docker.io"})
+"""Hosts whose names may leave out the default namespace, as people write them."""
+
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
@@ -47,6 +50,8 @@ class ModelName:
             rest, _, model = rest.rpartition("/")
             if "/" in rest:
                 host, _, namespace = rest.rpartition("/")
+            elif rest.lower() in _SHORTENED:
+                host = rest
             else:
                 namespace = rest
         else:

@@ -49,7 +49,7 @@ class Options:
     stop: tuple[str, ...] = ()
 
 
-_TYPES: Mapping[str, str] = {
+TYPES: Mapping[str, str] = {
     "num_ctx": "integer",
     "num_batch": "integer",
     "num_gpu": "integer",
@@ -71,7 +71,33 @@ _TYPES: Mapping[str, str] = {
     "frequency_penalty": "float32",
     "stop": "array",
 }
-assert set(_TYPES) == {field.name for field in dataclasses.fields(Options)}
+"""The type of each, as errors call it."""
+
+MEANINGS: Mapping[str, str] = {
+    "num_ctx": "tokens of context for one request; 0: the server's default",
+    "num_batch": "tokens of a prompt that are read in one step; 0: what suits the model",
+    "num_gpu": "layers to hold on a GPU; -1: as many as fit",
+    "main_gpu": "the GPU to use alone",
+    "use_mmap": "false: read the file into memory instead of mapping it",
+    "num_thread": "threads that compute; 0: one per physical core",
+    "draft_num_predict": "taken, and without effect in this version",
+    "num_keep": "tokens at the beginning that stay when the context is full and an answer goes on",
+    "seed": "makes an answer repeatable; -1: a random one",
+    "num_predict": "most tokens of an answer; -1: until the model ends it; 0: none",
+    "top_k": "choose among the likeliest so many tokens",
+    "top_p": "choose among the likeliest that together have this probability",
+    "min_p": "leave out tokens less likely than this share of the likeliest",
+    "typical_p": "choose among tokens about as surprising as is to be expected; 1: all",
+    "repeat_last_n": "how many tokens back repetition is looked for",
+    "temperature": "how freely to choose; 0: always the likeliest",
+    "repeat_penalty": "makes what was said less likely; 1: no difference",
+    "presence_penalty": "makes what was said less likely, once for each token that was said",
+    "frequency_penalty": "makes what was said less likely, for each time it was said",
+    "stop": "texts that end an answer and are not part of it",
+}
+"""What each is for, in a few words."""
+
+assert set(TYPES) == set(MEANINGS) == {field.name for field in dataclasses.fields(Options)}
 
 _ALIASES = {"max_tokens": "num_predict"}
 """Names other APIs use for the same thing; the option's own name wins when both are given."""
@@ -107,14 +133,14 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
         known = _ALIASES.get(name, name)
         if value is None or (known != name and values.get(known) is not None):
             continue
-        if known not in _TYPES:
+        if known not in TYPES:
             log.warning(
                 "ignoring the option %r: %s",
                 name,
                 "it was removed" if name in REMOVED else "there is none of that name",
             )
             continue
-        checked[known] = _convert(name, _TYPES[known], value)
+        checked[known] = _convert(name, TYPES[known], value)
     return checked
 
 
@@ -137,7 +163,7 @@ def parse_parameter(name: str, values: list[str]) -> Any:
         KeyError: there is no such option.
         ValueError: a text is not a value of the option's type; the message is ``invalid <type> value [x]``.
     """
-    kind, last = _TYPES[name], values[-1]
+    kind, last = TYPES[name], values[-1]
     try:
         if kind == "integer":
             return int(last)

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
+import os
 import socket
+import ssl
 import sys
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
 import uvloop
 
-from puna import OLLAMA_API_VERSION, __version__
-from puna.config import Settings
+from puna import OLLAMA_API_VERSION, __version__, logs, systemd
+from puna.announcement import announce, warn_of_meaningless
+from puna.config import Address, Settings
 from puna.engine.llamacpp import LlamaCpp
-from puna.errors import PunaError
+from puna.errors import InvalidSetting, PunaError
+from puna.http import tls
 from puna.http.app import HEADERS, build
 from puna.http.dialects import Services
+from puna.http.exchanges import Exchanges, used_a_model
+from puna.http.guard import is_loopback
+from puna.running import LAST_REPLIES_SECONDS, Running
 from puna.scheduler.machine import available_memory
 from puna.scheduler.pool import Pool
+from puna.service import tracing
 from puna.service.chat import ChatService
 from puna.service.embedding import EmbedService
+from puna.service.keys import KeyFile, Keyring
 from puna.service.leasing import Leasing
 from puna.service.library import Library
 from puna.service.metrics import Metrics
-from puna.service.requests import Requests
+from puna.service.requests import Requests, Ticket, caller
 from puna.service.rerank import RerankService
 from puna.service.responses import KeptResponses
 from puna.service.tokens import TokenService
 from puna.service.transfer import Transfers
-from puna.service.watched import WatchedChat, WatchedEmbedding, WatchedReranking
+from puna.service.watched import WatchedChat, WatchedEmbedding, WatchedReranking, WatchedTokens
 from puna.store.models import Store
 from puna.types import PullRequest
 
@@ -40,7 +46,6 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _IDLE_CONNECTION_SECONDS = 120
-_LAST_REPLIES_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Server:
     """A server, built but not yet listening."""
 
     settings: Settings
+    store: Store
     services: Services
     pool: Pool
     transfers: Transfers
@@ -58,18 +64,30 @@ class Server:
         await self.pool.close()
 
 
-def compose(settings: Settings) -> Server:
-    """Build everything a server is made of. Call it inside a running event loop.
+def compose(settings: Settings, *, traces: tracing.Traces | None = None) -> Server:
+    """Build everything a server is made of, which tells ``traces`` of its requests. Call it in a running event loop.
 
     Raises:
         StoreError: the model store cannot be used.
     """
-    store = Store(settings.models, prune=not settings.no_prune, go_template=settings.go_template)
+    store = Store(
+        settings.models,
+        prune=not settings.no_prune,
+        go_template=settings.go_template,
+        permits=lambda name: caller().rights.may_use(name),  # noqa: PLW0108 -- whoever asks at that moment
+    )
     store.repair()
     engine = LlamaCpp(binary=settings.llama_server, load_timeout=settings.load_timeout)
     # Each of them is told something by the next ones, so they are named before they are there.
     metrics = Metrics(models=lambda: leasing.running(), requests=lambda: requests.running())  # noqa: PLW0108
-    requests = Requests(ended=metrics.ended)
+
+    def ended(ticket: Ticket) -> None:
+        metrics.ended(ticket)
+        if traces is not None:
+            traces.ended(ticket)
+        used_a_model(ticket)
+
+    requests = Requests(ended=ended)
     pool = Pool(
         engine,
         max_loaded=settings.max_loaded_models,
@@ -90,18 +108,25 @@ def compose(settings: Settings) -> Server:
         embedding=WatchedEmbedding(EmbedService(leasing), requests),
         library=library,
         transfers=transfers,
-        tokens=TokenService(leasing, chat),
+        tokens=WatchedTokens(TokenService(leasing, chat), requests),
         responses=responses,
         reranking=WatchedReranking(RerankService(leasing, chat), requests),
         requests=requests,
         metrics=metrics,
     )
-    return Server(settings, services, pool, transfers)
+    return Server(settings, store, services, pool, transfers)
 
 
 def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status. Says where it listens, on standard error."""
-    _log_to_stderr(settings.debug)
+    log_handler = logs.to_stderr(settings.log_format, settings.debug)
+    try:
+        return _serve_logging(settings)
+    finally:
+        log_handler.close()
+
+
+def _serve_logging(settings: Settings) -> int:
     try:
         listener = _listen(settings)
     except OSError as error:
@@ -109,18 +134,24 @@ def serve(settings: Settings) -> int:
         return 1
     with listener:
         try:
-            uvloop.run(_serve(settings, listener))
+            keys = _keyring(settings, listener.getsockname()[0])
+            certificate = _certificate(settings)
+            uvloop.run(_serve(settings, listener, keys, certificate))
         except PunaError as error:
             print(f"Error: {error}", file=sys.stderr)  # noqa: T201 -- the command line's own words
             return 1
     return 0
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
-    server = compose(settings)
+async def _serve(
+    settings: Settings, listener: socket.socket, keys: Keyring, certificate: ssl.SSLContext | None
+) -> None:
     host, port = listener.getsockname()[:2]
+    traces = tracing.find(os.environ, address=host, port=port)
+    server = compose(settings, traces=traces)
+    exchanges = Exchanges()
     config = uvicorn.Config(
-        build(server.services, settings, bound_to=host),
+        build(server.services, settings, bound_to=host, keys=keys, exchanges=exchanges),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -130,40 +161,67 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         headers=list(HEADERS),
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE_CONNECTION_SECONDS,
-        timeout_graceful_shutdown=_LAST_REPLIES_SECONDS,
+        timeout_graceful_shutdown=LAST_REPLIES_SECONDS,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate,
     )
-    log.info("Listening on %s:%d (version %s, Ollama API %s)", host, port, __version__, OLLAMA_API_VERSION)
-    await _Uvicorn(config, before_shutdown=server.close).serve(sockets=[listener])
+    url = Address("http" if certificate is None else "https", host, port).url
+    log.info(
+        "Listening on %s:%d (version %s, Ollama API %s)",
+        *(f"[{host}]" if ":" in host else host, port, __version__, OLLAMA_API_VERSION),
+        extra=logs.fields({"url": url, "keys": len(keys)}),
+    )
+    warn_of_meaningless(os.environ)
+    running = Running(
+        config,
+        exchanges=exchanges,
+        drain=settings.drain,
+        close_transfers=server.transfers.close,
+        close_models=server.pool.close,
+    )
+    announcing = asyncio.create_task(asyncio.to_thread(announce, settings, server.store), name="puna announcement")
+    await running.serve(sockets=[listener])
+    [problem] = await asyncio.gather(announcing, return_exceptions=True)
+    if isinstance(problem, Exception):
+        log.error("the server could not say what it is made of", exc_info=problem)
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that stops models and transfers first, so that what runs ends with a word of why, and then itself."""
+def _keyring(settings: Settings, bound_to: str) -> Keyring:
+    """The keys of a server whose listener is bound to ``bound_to``.
 
-    def __init__(self, config: uvicorn.Config, *, before_shutdown: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(config)
-        self._before_shutdown = before_shutdown
+    Raises:
+        InvalidSetting: others can reach it there, and it has no keys.
+        KeysUnreadable: it cannot be told whether it has.
+    """
+    file, loopback = KeyFile(settings.state), is_loopback(bound_to)
+    if not loopback and not file.read() and not settings.insecure_no_keys:
+        raise InvalidSetting(
+            f"{bound_to} can be reached from other machines, and there are no keys: make one with "
+            "`puna keys add NAME --scope admin`, or let in everybody with --insecure-no-keys (PUNA_INSECURE_NO_KEYS=1)"
+        )
+    if not loopback and not settings.tls_cert:
+        log.warning("what goes over the network is not encrypted, keys included: --tls-cert and --tls-key change that")
+    # Should the last key be revoked, a server that others reach is closed to all, not open to them.
+    return Keyring(file, required=not loopback and not settings.insecure_no_keys)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGINT and SIGTERM, the same way and with exit status 0."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, stop models and transfers, then let uvicorn finish the replies."""
-        for server in self.servers:
-            server.close()
-        await self._before_shutdown()
-        await super().shutdown(sockets)
+def _certificate(settings: Settings) -> ssl.SSLContext | None:
+    """What HTTPS is served with, if it is.
+
+    Raises:
+        InvalidSetting: it cannot be.
+    """
+    if not settings.tls_cert and not settings.tls_key:
+        return None
+    return tls.context(settings.tls_cert, settings.tls_key)
 
 
 def _listen(settings: Settings) -> socket.socket:
+    for given in systemd.listeners():
+        if given.family not in (socket.AF_INET, socket.AF_INET6):
+            raise InvalidSetting("the socket that systemd opened is none of TCP: ListenStream= must name a port")
+        return given
     address = settings.host
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, target = found[0]
@@ -176,14 +234,3 @@ def _listen(settings: Settings) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _log_to_stderr(debug: int) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in ("asyncio", "httpcore2", "httpx2", "uvicorn", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("puna.engine.process").setLevel(logging.DEBUG if debug > 1 else logging.INFO)

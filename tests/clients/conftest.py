@@ -7,6 +7,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,7 @@ from PIL import Image
 
 SUPPORT = Path(__file__).parent.parent / "support"
 
-CLIENT = "ollama@0.6"
 NODE = Path(ROOT_DIR) / "bin" / "node"
-NPM = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 TEMPLATE = """\
 {{- if .Suffix }}<PRE>{{ .Prompt }}<SUF>{{ .Suffix }}<MID>
@@ -58,11 +57,11 @@ class Scripted:
     """A server whose engine says what the newest ``answer:`` of its prompt is, and notes every prompt."""
 
     url: str
-    _log: Path
+    log: Path
 
     def prompt(self) -> str:
         """The newest prompt that its engine was given."""
-        *_, newest = (line for line in self._log.read_text().splitlines() if line.startswith("/completion "))
+        *_, newest = (line for line in self.log.read_text().splitlines() if line.startswith("/completion "))
         return str(json.loads(newest.removeprefix("/completion "))["prompt"])
 
 
@@ -92,6 +91,29 @@ def eyes(server: Any, tiny: tuple[Path, Path]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def tooled(server: Any) -> Iterator[str]:
+    """The name of a model with tools, on the server with the real models; it has not learnt to call any."""
+    template = "{{ range .Tools }}{{ . }}{{ end }}{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant:"
+    body = {"model": "tooled", "from": "smollm2", "template": template + "{{ .ToolCalls }}", "stream": False}
+    server.call("POST", "/api/create", body)
+    yield "tooled"
+    server.call("DELETE", "/api/delete", {"model": "tooled"})
+
+
+@pytest.fixture(scope="session")
+def until_idle(server: Any) -> Callable[[], None]:
+    """Wait until the server with the real models answers no request."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 20
+        while server.call("GET", "/api/requests")["requests"]:
+            assert time.monotonic() < deadline, "a request that nobody waits for goes on"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a picture."""
     path = tmp_path_factory.mktemp("photo") / "cat.jpg"
@@ -107,15 +129,11 @@ def answer() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def javascript() -> Callable[..., Any]:
-    """Run a program with the JavaScript client: ``javascript(path, *arguments)`` gives the JSON it prints.
-
-    The client is installed once, into the test environment.
-    """
+    """Run a program that uses JavaScript's libraries: ``javascript(path, *arguments)`` gives the JSON it prints."""
     home = Path(sys.prefix) / "javascript"
-    if not (home / "node_modules" / "ollama").exists():
-        home.mkdir(exist_ok=True)
-        install = [NODE, NPM, "install", "--silent", "--no-audit", "--no-fund", "--prefix", home, CLIENT]
-        subprocess.run(install, check=True, cwd=home)
+    assert (home / "node_modules" / "ai-sdk-ollama").exists(), (
+        "the client libraries for JavaScript are missing: run the tests with `make test`"
+    )
 
     def run(source: Path, *arguments: str | Path) -> Any:
         program = home / source.name  # modules are looked for beside it

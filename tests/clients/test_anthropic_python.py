@@ -188,20 +188,16 @@ def test_tools_that_may_not_be_called_are_not_offered(
 
 
 @pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_weather"}])
-def test_a_tool_that_must_be_called_is(server: Any, client: anthropic.Anthropic, choice: Any) -> None:
+def test_a_tool_that_must_be_called_is(client: anthropic.Anthropic, tooled: str, choice: Any) -> None:
     """By any model, streamed or not, with arguments that follow its schema."""
-    template = "{{ range .Tools }}{{ . }}{{ end }}{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant:"
-    body = {"model": "tooled", "from": "smollm2", "template": template + "{{ .ToolCalls }}", "stream": False}
-    server.call("POST", "/api/create", body)
     # Without a bound, a small model writes at a city until its limit cuts the call.
     city = {"type": "string", "maxLength": 12}
     tool = WEATHER | {"input_schema": {"type": "object", "required": ["city"], "properties": {"city": city}}}
-    asked: Any = {"model": "tooled", "max_tokens": 60, "tools": [tool], "tool_choice": choice}
+    asked: Any = {"model": tooled, "max_tokens": 60, "tools": [tool], "tool_choice": choice}
     asked["messages"] = [user("Say hello.")]
     whole = client.messages.create(**asked)
     with client.messages.stream(**asked) as stream:
         streamed = stream.get_final_message()
-    server.call("DELETE", "/api/delete", {"model": "tooled"})
 
     for message in (whole, streamed):
         (use,) = message.content

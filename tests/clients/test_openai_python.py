@@ -129,11 +129,14 @@ def test_the_choice_of_tools_is_kept(able: openai.OpenAI, answer: Callable[[str]
 
 
 def test_reasoning_is_told_apart(able: openai.OpenAI, answer: Callable[[str], str]) -> None:
-    """It stands beside the answer, as programs written for Ollama expect."""
+    """It stands beside the answer, as programs written for Ollama expect, and its tokens are counted."""
     asked: Any = [{"role": "user", "content": answer("<think>Hm.</think>Yes.")}]
     reply = able.chat.completions.create(model="able", messages=asked, reasoning_effort="high")
     message = reply.choices[0].message
     assert ("Yes.", "Hm.") == (message.content, getattr(message, "reasoning", None))
+    assert reply.usage
+    assert reply.usage.completion_tokens_details
+    assert 0 < (reply.usage.completion_tokens_details.reasoning_tokens or 0) < reply.usage.completion_tokens
 
 
 def test_models(client: openai.OpenAI, server: Any) -> None:
@@ -190,6 +193,40 @@ def test_responses_go_on(client: openai.OpenAI) -> None:
     for gone in (first.id, second.id):
         with pytest.raises(openai.BadRequestError, match="Previous response with id"):
             client.responses.create(model=SMOLLM2, input="x", previous_response_id=gone)
+
+
+def test_what_a_response_was_asked_is_listed(client: openai.OpenAI) -> None:
+    """With all that it went on from, page by page; before it is asked, its tokens are counted, exactly."""
+    first = client.responses.create(model=SMOLLM2, input="I am Bo.", max_output_tokens=4)
+    asked: Any = {"model": SMOLLM2, "input": "Who?", "previous_response_id": first.id}
+    counted = client.responses.input_tokens.count(**asked)
+    second = client.responses.create(**asked, max_output_tokens=4)
+    assert second.usage
+    assert counted.input_tokens == second.usage.input_tokens
+
+    items = list(client.responses.input_items.list(second.id, limit=1))
+    assert ["user", "assistant", "user"] == [item.role for item in items]  # type: ignore[union-attr]
+    assert ["Who?", first.output_text, "I am Bo."] == [item.content[0].text for item in items]  # type: ignore[union-attr]
+    with pytest.raises(openai.BadRequestError, match="background"):
+        client.responses.cancel(second.id)
+    with pytest.raises(openai.BadRequestError, match="background"):
+        client.responses.retrieve(second.id, stream=True)
+    with pytest.raises(openai.BadRequestError, match="background"):
+        client.responses.create(**asked, background=True)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.input_items.list("resp_gone")
+
+
+def test_only_allowed_tools_are_called(able: openai.OpenAI, scripted: Any, answer: Callable[[str], str]) -> None:
+    """A model is not told of the others; one that calls them all the same is not listened to."""
+    says_call: Any = [{"role": "user", "content": answer(CALL)}]
+    other: Any = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
+    allowed: Any = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "clock"}}]}
+    choice: Any = {"type": "allowed_tools", "allowed_tools": allowed}
+    reply = able.chat.completions.create(model="able", messages=says_call, tools=[WEATHER, other], tool_choice=choice)
+    assert (None, CALL) == (reply.choices[0].message.tool_calls, reply.choices[0].message.content)
+    assert '"clock"' in scripted.prompt()
+    assert '"city"' not in scripted.prompt()
 
 
 def test_a_response_is_streamed(able: openai.OpenAI, answer: Callable[[str], str]) -> None:

@@ -22,6 +22,7 @@ from puna.errors import ContextTooLong, EngineGone, GenerationFailed, InvalidReq
 from puna.events import Piece, PromptProgress
 from puna.options import Options
 from puna.types import Conversation, Prompt, ToolCall
+from support import cross_encoder
 
 SCRIPTED = Path(__file__).parent.parent / "support" / "scripted_llama_server.py"
 OWN_BINARY = os.environ.get("PUNA_LLAMA_SERVER", "")
@@ -170,6 +171,41 @@ def test_a_text_too_long_for_an_embedding_is_refused_with_both_numbers(make_engi
         assert refused.value.limit == 512
 
     play(make_engine, scene)
+
+
+@pytest.fixture(params=["llama.cpp", "scripted", *(["binary"] if OWN_BINARY else [])])
+def make_ranker(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], tuple[LlamaCpp, LoadSpec]]:
+    """An engine, and how a model made for ranking is loaded in it."""
+    model = tmp_path / "ranker.gguf"
+    if request.param == "scripted":
+        model.write_bytes(b"GGUF")
+    else:
+        cross_encoder.write_gguf(model)
+    binary = {"scripted": str(SCRIPTED), "binary": OWN_BINARY}.get(request.param, "")
+    return lambda: (LlamaCpp(binary=binary), replace(spec(model), pooling="rank"))
+
+
+def test_a_model_made_for_it_tells_how_well_documents_answer(make_ranker: Any) -> None:
+    """A score for each, in the order they were given, which is the one a document has alone; and their tokens."""
+
+    async def run() -> None:
+        engine, wanted = make_ranker()
+        try:
+            model = await engine.load(wanted)
+            query, documents = "a brown bear", ["a brown bear sleeps", "rain", "the bear"]
+            together = await model.rank(query, documents)
+            alone = [await model.rank(query, [document]) for document in documents]
+            assert 3 == len(together.scores)
+            for one, score in zip(alone, together.scores, strict=True):
+                assert [score] == pytest.approx(one.scores, abs=5e-3)
+            assert together.prompt_tokens == sum(one.prompt_tokens for one in alone) > len(documents)
+            assert 3 == len(set(together.scores))
+        finally:
+            await engine.close()
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
 def test_text_becomes_tokens_and_tokens_text(make_engine: Any) -> None:
@@ -342,14 +378,17 @@ def test_tool_calls_come_whole_and_in_their_place(tmp_path: Path, monkeypatch: p
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
 
 
-def test_giving_up_embeddings_is_told_to_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cancelling closes the connection, so that nobody computes for nobody."""
+@pytest.mark.parametrize("ask", [lambda model: model.embed(["a", "hang"]), lambda model: model.rank("hang", ["a"])])
+def test_giving_up_what_has_no_pieces_is_told_to_the_engine(
+    ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Embeddings and scores: cancelling closes the connection, so that nobody computes for nobody."""
     seen = tmp_path / "log"
 
     async def run() -> None:
         async with scripted(tmp_path, monkeypatch, SCRIPTED_LOG=str(seen)) as (engine, fake):
             model = await engine.load(spec(fake))
-            asking = asyncio.create_task(model.embed(["a", "hang"]))
+            asking = asyncio.create_task(ask(model))
             while not (seen.exists() and "hang" in seen.read_text()):
                 await asyncio.sleep(0.01)
             asking.cancel()
@@ -369,6 +408,8 @@ def test_what_the_engine_refuses_is_the_callers_error(tmp_path: Path, monkeypatc
                 await gather(model.generate(Prompt("refuse"), sampling()))
             with pytest.raises(InvalidRequest, match="refused"):
                 await model.embed(["refuse"])
+            with pytest.raises(InvalidRequest, match="refused"):
+                await model.rank("refuse", ["a"])
             with pytest.raises(GenerationFailed, match="it failed"):
                 await gather(model.generate(Prompt("say:a fail"), sampling()))
             assert (await gather(model.generate(Prompt("say:ok"), sampling())))[0] == "ok"

@@ -58,5 +58,5 @@ def blocks() -> Callable[[str], list[Block]]:
 @pytest.fixture(scope="session")
 def pages() -> dict[str, str]:
     """Every page written for people, by its path in the repository."""
-    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "packaging").glob("*.md")]
     return {str(path.relative_to(ROOT)): path.read_text() for path in sorted(paths)}

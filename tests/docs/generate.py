@@ -13,6 +13,7 @@ import click
 
 from puna import config
 from puna.cli import slash
+from puna.cli.command import Group
 from puna.cli.main import root
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -30,12 +31,18 @@ def commands() -> str:
 
 def _command_pages(above: click.Context) -> Iterator[str]:
     yield _block(root.get_help(above))
-    for name in root.list_commands(above):
-        command = root.get_command(above, name)
+    yield from _pages_below(root, above)
+
+
+def _pages_below(group: Group, above: click.Context) -> Iterator[str]:
+    for name, _ in group.summaries(above):
+        command = group.get_command(above, name)
         assert command is not None
         with click.Context(command, parent=above, info_name=name) as inner:
-            yield f"## puna {name}\n"
+            yield f"## {inner.command_path}\n"
             yield _block(command.get_help(inner))
+            if isinstance(command, Group):
+                yield from _pages_below(command, inner)
 
 
 def chat_commands() -> str:
@@ -45,7 +52,8 @@ def chat_commands() -> str:
 
 def settings() -> str:
     """The table of settings."""
-    rows = (f"| `{row.name}` | {f'`{row.default}`' if row.default else ''} | {row.help} |\n" for row in config.TABLE)
+    rows = [f"| `{row.name}` | {f'`{row.default}`' if row.default else ''} | {row.help} |\n" for row in config.TABLE]
+    rows += [f"| `{name}` |  | {meaning} |\n" for name, meaning in config.CLIENT.items()]
     return f"| variable | default | meaning |\n|---|---|---|\n{''.join(rows)}"
 
 

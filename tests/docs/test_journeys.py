@@ -1,4 +1,4 @@
-"""The README and other pages are true: who follows them from top to bottom sees what they show."""
+"""The pages are true: who follows them from top to bottom sees what they show."""
 
 from __future__ import annotations
 
@@ -137,14 +137,22 @@ def test_who_moves_models_sees_what_the_page_shows(
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
-def test_who_follows_the_page_sees_what_it_shows(
-    page: str, blocks: Callable[[str], list[Any]], desk: Desk, smollm2: Path
+def test_who_makes_keys_sees_what_the_page_shows(
+    blocks: Callable[[str], list[Any]], desk: Desk, tmp_path: Path
 ) -> None:
+    """Every command on the page about keys does what the page says, on a server that has none before."""
+    there = replace(desk, environ=desk.environ | {"PUNA_STATE": f"{tmp_path / 'store'}-state"})
+    for block in blocks("docs/keys.md"):
+        if block.language == "console":
+            follow_console(there, str(block), block.code)
+
+
+@pytest.mark.real
+def test_who_follows_the_page_sees_what_it_shows(blocks: Callable[[str], list[Any]], desk: Desk, smollm2: Path) -> None:
     """Every command for puna runs and prints what is shown, and every program works, in the order of the page."""
     # The limit is the test's: a model this small may talk without end.
     (desk.folder / "Modelfile").write_text(f"FROM ./{smollm2.name}\nPARAMETER num_predict 100\n")
-    for block in blocks(page):
+    for block in blocks("docs/getting-started.md"):
         match block.language:
             case "modelfile":
                 (desk.folder / "Modelfile").write_text(block.code)

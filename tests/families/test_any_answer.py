@@ -69,9 +69,13 @@ def found(parser: str, chat: Chat, prompt: str, arriving: Iterable[str]) -> list
     return [{type(event).__name__: asdict(event)} for event in joined]
 
 
+NO_TEXT = {"cohere": ("<|END_OF_TURN_TOKEN|>",), "gemma4": ("thought",)}
+"""What a parser drops though the engine need not be told of it."""
+
+
 def bare(parser: str, text: str) -> str:
     """``text`` without white space and the tags of the family."""
-    tags = [*families.parsers()[parser].tokens, *(["thought"] if parser.startswith("gemma") else [])]
+    tags = [*families.parsers()[parser].tokens, *NO_TEXT.get(parser, ())]
     text = "".join(text.split())
     while any(tag in text for tag in tags):
         for tag in tags:

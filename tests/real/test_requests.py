@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.parse
+import urllib.request
 from typing import Any
 
 import pytest
@@ -46,6 +47,19 @@ def test_a_stream_is_listed_and_ended(server: Any) -> None:
     connection.close()
     assert {"error": "request canceled"} == json.loads(last)
     assert [] == running(server)
+
+
+def test_what_only_reads_is_counted_by_its_kind(server: Any) -> None:
+    """Tokens and prompts, whatever API asks for them."""
+    tokens = server.call("POST", "/api/tokenize", {"model": "smollm2", "text": "a b"})["tokens"]
+    server.call("POST", "/api/detokenize", {"model": "smollm2", "tokens": tokens})
+    messages = [{"role": "user", "content": "Hi"}]
+    server.call("POST", "/api/apply-template", {"model": "smollm2", "messages": messages})
+    server.call("POST", "/v1/messages/count_tokens", {"model": "smollm2", "messages": messages})
+    with urllib.request.urlopen(f"{server.url}/metrics") as reply:
+        counted = reply.read().decode()
+    for kind in ("tokenize", "detokenize", "apply-template", "count-tokens"):
+        assert f'puna_requests_total{{kind="{kind}",model="smollm2:latest",outcome="ok"}}' in counted
 
 
 def test_a_whole_reply_is_ended_too(server: Any) -> None:

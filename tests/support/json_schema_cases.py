@@ -11,6 +11,9 @@ _NODE = {
 }
 
 
+_TEXT = {"type": "string"}
+
+
 def _object(required: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "object", "properties": required, "required": list(required), **more}
 
@@ -82,6 +85,19 @@ CASES: dict[str, dict[str, Any]] = {
     ),
     "definitions": _object({"a": {"$ref": "#/definitions/n"}}, definitions={"n": {"type": "integer"}}),
     "recursion": {"$ref": "#/$defs/node", "$defs": {"node": _NODE}},
+    "$anchor": _object({"a": {"$ref": "#short"}}, **{"$defs": {"s": {"$anchor": "short", "maxLength": 3, **_TEXT}}}),
+    "$ref to a property": _object({"a": {"type": "integer", "maximum": 9}, "b": {"$ref": "#/properties/a"}}),
+    "$id": _object({"a": {"$ref": "n.json"}}, **{"$defs": {"n": {"$id": "n.json", "type": "integer", "maximum": 9}}}),
+    "multipleOf a fraction": _object({"a": {"type": "number", "multipleOf": 0.25, "minimum": 0, "maximum": 4}}),
+    "no type": _object({"a": {"minimum": 3, "maximum": 7, "maxLength": 4, "maxItems": 1, "maxProperties": 1}}),
+    "properties beside patterns": {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}},
+        "patternProperties": {"^x-": {"type": "boolean"}},
+        "additionalProperties": False,
+        "required": ["a"],
+        "maxProperties": 2,
+    },
     "names with signs": _object({"a/b": {"type": "integer"}, 'c~"d': {"type": "null"}}),
     "boolean schemas": {"type": "object", "properties": {"a": True, "b": False}, "required": ["a"], "maxProperties": 1},
     **{

@@ -3,9 +3,9 @@
 
 The prompt's words are commands: ``say:WORD`` streams WORD, ``call:NAME:JSON`` a tool call in two pieces, ``die`` ends
 the process, ``hang`` waits until the client leaves (and then writes ``left`` into the file named by SCRIPTED_LOG),
-``refuse`` answers 400, ``overflow`` answers that the prompt is too long, ``fail`` streams an error. ``slow-start`` in
-SCRIPTED_MODE makes it refuse to be healthy until the file SCRIPTED_GATE exists; ``never-start`` makes it exit with a
-message.
+``gate`` waits until the file SCRIPTED_GATE exists, ``refuse`` answers 400, ``overflow`` answers that the prompt is too
+long, ``fail`` streams an error. ``slow-start`` in SCRIPTED_MODE makes it refuse to be healthy until SCRIPTED_GATE
+exists; ``never-start`` makes it exit with a message.
 
 A word ``answer:BASE64`` anywhere in the prompt is the whole answer instead, said in pieces of three characters; the
 last one counts, as the newest message is at the end.
@@ -21,6 +21,7 @@ import re
 import signal
 import socketserver
 import sys
+import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,14 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"content": " ".join(f"token{one}" for one in body["tokens"])})
         elif self.path == "/v1/embeddings":
             self.embed(body["input"])
+        elif self.path == "/v1/rerank":
+            self.rank(body["query"].split(), [one.split() for one in body["documents"]])
         elif self.path == "/apply-template":
             self.reply({"prompt": " ".join(one["content"] for one in body["messages"])})
         else:
             chat = self.path == "/v1/chat/completions"
-            text = " ".join(one["content"] for one in body["messages"]) if chat else body["prompt"]
+            prompt = " ".join(one["content"] for one in body["messages"]) if chat else body["prompt"]
+            text = prompt if isinstance(prompt, str) else prompt["prompt_string"]  # one with pictures
             self.answer(text.split(), body, chat=chat)
 
     def refusal(self, words: list[str]) -> dict[str, Any] | None:
@@ -113,6 +117,21 @@ class Handler(BaseHTTPRequestHandler):
         tokens = int(sum(one["embedding"][0] for one in data))
         self.reply({"data": data[::-1], "usage": {"prompt_tokens": tokens}})
 
+    def rank(self, query: list[str], documents: list[list[str]]) -> None:
+        """A score tells how many words of the query a document has."""
+        if refusal := self.refusal(query):
+            self.reply({"error": refusal}, 400)
+            return
+        if "hang" in query:
+            with contextlib.suppress(ConnectionResetError):
+                self.connection.recv(1)
+            note("left")
+            return
+        scores = [float(len({*query} & {*words})) for words in documents]
+        results = [{"index": index, "relevance_score": score} for index, score in enumerate(scores)]
+        tokens = sum(len(query) + len(words) for words in documents)
+        self.reply({"results": results[::-1], "usage": {"prompt_tokens": tokens}})
+
     def answer(self, words: list[str], body: dict[str, Any], *, chat: bool) -> None:
         if refusal := self.refusal(words):
             self.reply({"error": refusal}, 400)
@@ -138,6 +157,9 @@ class Handler(BaseHTTPRequestHandler):
                     self.connection.recv(1)
                 note("left")
                 return
+            elif word == "gate":
+                while not Path(os.environ["SCRIPTED_GATE"]).exists():
+                    time.sleep(0.01)
             elif word.startswith("say:") and said < limit:
                 said += 1
                 content = word[4:]

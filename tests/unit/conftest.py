@@ -1,6 +1,7 @@
 """A server that plays Ollama's API for the client and the command line: real HTTP, replies laid down by the test."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: bytes
+    client: tuple[str, int]
 
     @property
     def json(self) -> Any:
@@ -65,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        asked = Asked(self.command, self.path, dict(self.headers), body)
+        asked = Asked(self.command, self.path, dict(self.headers), body, self.client_address)
         self.api.asked.append(asked)
         reply = self.api.replies.get((self.command, self.path), Reply(404, b"404 page not found"))
         if callable(reply):
@@ -97,10 +99,18 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves early is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @pytest.fixture
 def api() -> Iterator[PlayedApi]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {}))
     played = PlayedApi(f"http://127.0.0.1:{server.server_port}")
     played.on("HEAD", "/")
     server.RequestHandlerClass.api = played

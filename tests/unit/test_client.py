@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from puna.client import ApiError, Client, ServerVersion, split_lines
+from puna.client.remote import RemoteTransport
 from puna.durations import FOREVER
 from puna.errors import ServerUnreachable
 from puna.events import Done, Progress, Rendered, Text, Thinking, ToolCalled
@@ -40,9 +41,12 @@ DETAILS = {
 READ_DETAILS = Details("", "gguf", "llama", ("llama",), "134.52M", "Q4_1")
 
 
-@pytest.fixture
-def client(api):
+@pytest.fixture(params=["here", "anywhere"])
+def client(api, request):
+    """A client, with the transport for servers on this machine, and with the one for all others."""
     with Client(api.url) as client:
+        if request.param == "anywhere":
+            client._transport = RemoteTransport(api.url, use_proxies=False)
         yield client
 
 
@@ -371,9 +375,21 @@ def test_lines_hold_every_character(api, client):
 
 def test_compressed_stream(api, client):
     """A stream that a proxy has compressed is read."""
-    body = gzip.compress(b'{"response":"a"}\n{"done":true}\n')
-    api.on("POST", "/api/generate", api.reply(body=body, headers={"Content-Encoding": "gzip"}))
+    body = b'{"response":"a"}\n{"done":true}\n'
+    plain = api.reply(body=body)
+    packed = api.reply(body=gzip.compress(body), headers={"Content-Encoding": "gzip"})
+    api.on("POST", "/api/generate", lambda asked: packed if "gzip" in asked.headers["Accept-Encoding"] else plain)
     assert [Text("a"), Done("stop")] == list(client.generate(GenerateRequest("m", prompt="hi")))
+
+
+def test_connections_are_kept(api, client):
+    """Requests share a connection, and one that the server has closed meanwhile is no error."""
+    api.on("GET", "/api/tags", api.reply(body=b'{"models":[]}', headers={"Connection": "close"}))
+    for _ in range(3):
+        client.heartbeat()
+    places = {asked.client for asked in api.asked}
+    assert 1 == len(places)
+    assert ((), ()) == (client.list(), client.list())
 
 
 @pytest.mark.parametrize("cut", range(1, 8))

@@ -52,6 +52,11 @@ def test_the_defaults_are_what_the_table_says() -> None:
         max_body=256 * 1024 * 1024,
         state=Path.home() / ".local" / "state" / "puna",
         max_responses=256 * 1024 * 1024,
+        tls_cert="",
+        tls_key="",
+        insecure_no_keys=False,
+        log_format="text",
+        drain=30.0,
     )
     assert expected == read({})
     assert expected == read({row.name: "" for row in TABLE})

@@ -3,75 +3,38 @@
 from __future__ import annotations
 
 import json
-import shutil
+import threading
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TextIO
 
-from puna.cli.progress import Spinner
-from puna.cli.tables import width
+from puna.cli import terminal
+from puna.cli.flow import Blocks, Lines
+from puna.cli.waiting import Ask, waiting
 from puna.durations import format_nanoseconds
 from puna.events import Done, Event, Text, Thinking, ToolCalled
 
 _MARGIN = 5
 _GREY, _BOLD_GREY, _PLAIN = "\x1b[90m", "\x1b[1;90m", "\x1b[0m"
-
-# A model's text must not steer the terminal: of the control characters only newline and tab pass.
-_CONTROLS = {code: None for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\n\t"}
-
-
-class Wrapper:
-    """Breaks lines between words so that they fit ``columns`` (0: never). A word is held back until it has ended."""
-
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
-        self._at = 0
-        self._word = ""
-
-    def feed(self, text: str) -> str:
-        """What can be printed once ``text`` has come."""
-        if not self._columns:
-            return text
-        return "".join(self._fed(char) for char in text)
-
-    def close(self) -> str:
-        """What was still held back."""
-        word, self._word = self._word, ""
-        if not word:
-            return ""
-        columns = width(word)
-        broken = self._at > 0 and self._at + columns > self._columns
-        self._at = columns if broken else self._at + columns
-        return f"\n{word}" if broken else word
-
-    def _fed(self, char: str) -> str:
-        if char == "\n":
-            word = self.close()
-            self._at = 0
-            return word + char
-        if char.isspace():
-            word = self.close()
-            if self._at >= self._columns:
-                return word
-            self._at += 1
-            return word + char
-        if width(char) < 2:
-            self._word += char
-            return ""
-        before = self.close()  # scripts with wide characters break anywhere
-        self._word = char
-        return before + self.close()
+_DIM, _BOLD_DIM = "\x1b[2m", "\x1b[1;2m"
 
 
 class Printer:
-    """Prints the events of one answer to ``out``; on a terminal thinking is grey and control characters are dropped."""
+    """Prints the events of one answer to ``out``.
 
-    def __init__(self, out: TextIO, *, wordwrap: bool, hide_thinking: bool = False) -> None:
+    A terminal gets wrapped lines, Markdown as it is meant, thinking in grey, and none of the control characters.
+    """
+
+    def __init__(self, out: TextIO, *, wordwrap: bool, markdown: bool = False, hide_thinking: bool = False) -> None:
         self._out = out
         self._terminal = out.isatty()
-        wrapped = self._terminal and wordwrap
-        self._wrapper = Wrapper(max(shutil.get_terminal_size().columns - _MARGIN, 1) if wrapped else 0)
+        self._styles = terminal.obeys(out)
+        self._colours = terminal.has_colours()
+        self._wrapped = self._terminal and wordwrap
         self._hide_thinking = hide_thinking
         self._thinking = ""  # its last piece, while it lasts
+        self._flow = self._lines()
+        self._answer = self._blocks() if markdown and self._wrapped and self._styles else self._flow
         self.text = ""
 
     def feed(self, event: Event) -> None:
@@ -79,41 +42,60 @@ class Printer:
         match event:
             case Thinking(text=text) if text and not self._hide_thinking:
                 if not self._thinking:
-                    self._print(self._styled(_BOLD_GREY, "Thinking...\n"))
+                    self._print(self._styled("Thinking...\n", bold=True))
                 self._think(text)
             case Text(text=text) if text:
                 self._end_thinking()
                 self.text += text
-                self._print(self._wrapper.feed(self._safe(text)))
+                self._print(self._answer.feed(self._safe(text)))
             case ToolCalled(call=call):
                 self._end_thinking()
-                arguments = json.dumps(dict(call.arguments), ensure_ascii=False)
-                self._print(f"  Model called a non-existent function '{call.name}()' with arguments: {arguments}\n")
+                arguments = self._safe(json.dumps(dict(call.arguments), ensure_ascii=False))
+                name = self._safe(call.name)
+                self._print(self._answer.close())
+                self._print(f"  Model called a non-existent function '{name}()' with arguments: {arguments}\n")
             case _:
                 pass
 
     def close(self) -> None:
         """Print what was held back."""
         self._end_thinking()
-        self._print(self._wrapper.close())
+        self._print(self._answer.close())
 
     def _think(self, text: str) -> None:
         self._thinking = text
-        self._print(self._styled(_GREY, self._wrapper.feed(self._safe(text))))
+        self._print(self._styled(self._flow.feed(self._safe(text))))
 
     def _end_thinking(self) -> None:
         if not self._thinking:
             return
         if not self._thinking.endswith("\n"):
             self._think("\n")
-        self._print(self._styled(_BOLD_GREY, "...done thinking.\n\n"))
+        self._print(self._styled("...done thinking.\n\n", bold=True))
         self._thinking = ""
 
-    def _styled(self, style: str, text: str) -> str:
-        return f"{style}{text}{_PLAIN}" if self._terminal and text else text
+    def _lines(self) -> Lines:
+        return Lines(self._columns() if self._wrapped else 0)
+
+    def _blocks(self) -> Blocks:
+        def room() -> tuple[int, int]:
+            return self._columns(), terminal.size(self._out).lines
+
+        # While the model thinks about its first word; and Ctrl+C cannot leave it half loaded, as it could here.
+        threading.Thread(target=import_module, args=("puna.cli.markdown",), daemon=True).start()
+        return Blocks(room, colours=self._colours)
+
+    def _columns(self) -> int:
+        return max(terminal.size(self._out).columns - _MARGIN, 1)
+
+    def _styled(self, text: str, *, bold: bool = False) -> str:
+        if not self._styles or not text:
+            return text
+        style = (_BOLD_GREY if bold else _GREY) if self._colours else (_BOLD_DIM if bold else _DIM)
+        return f"{style}{text}{_PLAIN}"
 
     def _safe(self, text: str) -> str:
-        return text.translate(_CONTROLS) if self._terminal else text
+        return terminal.harmless(text) if self._terminal else text
 
     def _print(self, text: str) -> None:
         if text:
@@ -121,16 +103,17 @@ class Printer:
             self._out.flush()
 
 
-def play(events: Iterator[Event], printer: Printer, waiting: TextIO) -> Done | None:
-    """Print an answer as it comes, with a spinner on ``waiting`` until it does; return how it ended.
+def play(events: Iterator[Event], printer: Printer, err: TextIO, ask: Ask | None = None) -> Done | None:
+    """Print an answer as it comes; until it does, say on ``err`` what is waited for, as ``ask`` tells.
 
-    None means that the server said no end. The printer is closed also when the answer is interrupted.
+    Returns how it ended; None means that the server said no end. The printer is closed also when the answer is
+    interrupted.
     """
     done = None
     try:
-        with Spinner(waiting) as spinner:
+        with waiting(err, ask) as stop:
             for event in events:
-                spinner.stop()
+                stop()
                 printer.feed(event)
                 if isinstance(event, Done):
                     done = event

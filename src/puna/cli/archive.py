@@ -17,7 +17,6 @@ from puna.cli.progress import reporting
 from puna.errors import InvalidName
 from puna.events import Progress
 from puna.names import ModelName
-from puna.store import archive
 
 _VARIABLES = ("OLLAMA_HOST", "OLLAMA_MODELS")
 _PIPE = "-"
@@ -27,6 +26,8 @@ _PIPE = "-"
 @click.argument("args", nargs=-1, metavar="MODEL... FILE")
 def export(args: tuple[str, ...]) -> None:
     """Write models to a tar archive, - for standard output, that "puna import" reads."""
+    from puna.store import archive  # noqa: PLC0415 - a help page needs none of it
+
     *models, target = args
     names = [_name(model) for model in models]
     store = local_store()
@@ -42,6 +43,8 @@ def export(args: tuple[str, ...]) -> None:
 @click.option("--as", "alias", default="", metavar="MODEL", help="name of the only model in the archive")
 def load(args: tuple[str, ...], alias: str) -> None:
     """Read models from a tar archive, - for standard input, in the layout of OCI images."""
+    from puna.store import archive  # noqa: PLC0415 - see export
+
     name = _name(alias) if alias else None
     store = local_store(make=True)
     with _file_errors(), reporting(sys.stderr) as report, _opened_for_reading(args[0]) as source:

@@ -1,36 +1,29 @@
-"""The chat in a terminal: reads what is typed, carries out what ``slash`` makes of it, prints the answers."""
+"""The chat in a terminal: what ``slash`` makes of what was typed is carried out, and the answers are printed."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
-from prompt_toolkit import PromptSession
-from prompt_toolkit.filters import is_searching
-from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import History
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from puna import config
-from puna.cli import slash
+from puna.cli import attachments, slash
 from puna.cli.answer import Printer, play, statistics
 from puna.cli.models import summaries
+from puna.cli.reading import Reader
+from puna.cli.session import Session
 from puna.cli.showing import describe
-from puna.cli.slash import Session
+from puna.cli.terminal import unechoed
 from puna.client import ApiError, Client
 from puna.errors import PunaError
-from puna.events import Text
+from puna.events import Done, Text
 from puna.names import ModelName
 from puna.types import ChatRequest, CreateRequest, Message, ModelDetails
-
-_HISTORY_LINES = 100
-_PLACEHOLDER = FormattedText([("ansibrightblack", "Send a message (/? for help)")])
 
 
 def converse(client: Client, session: Session) -> None:
@@ -41,26 +34,16 @@ def converse(client: Client, session: Session) -> None:
     """
     settings = config.read(os.environ)
     chat = _Chat(client, replace(session, history=not settings.no_history))
-    chat.start()
-    typed = LineHistory(Path.home() / ".ollama" / "history")
-    prompt: PromptSession[str] = PromptSession(
-        ">>> ",
-        history=typed,
-        key_bindings=_keys(),
-        multiline=True,
-        placeholder=_PLACEHOLDER,
-        prompt_continuation="... ",
-    )
-    while not chat.ended:
-        typed.keeping = chat.session.history
+    with unechoed():
         try:
-            text = prompt.prompt()
+            chat.start()
         except KeyboardInterrupt:
-            if not prompt.default_buffer.text:
-                click.echo("\nUse Ctrl + d or /bye to exit.")
-        except EOFError:
             return
-        else:
+        reader = Reader(chat.models)
+        while not chat.ended:
+            text = reader.read(keeping=chat.session.history)
+            if text is None:
+                return
             chat.take(text)
 
 
@@ -75,6 +58,7 @@ class _Chat:
     def start(self) -> None:
         """Load the model, and print the messages it begins with."""
         model = self._client.show(self.session.model)
+        self.session = replace(self.session, capabilities=frozenset(model.capabilities))
         self._load(self.session)
         for message in model.messages:
             if message.role == "user":
@@ -84,6 +68,13 @@ class _Chat:
                 printer.feed(Text(message.content))
                 printer.close()
                 click.echo("\n")
+
+    def models(self) -> Sequence[str]:
+        """The names of those that can be loaded; none if the server does not tell."""
+        try:
+            return [model.name.removesuffix(":latest") for model in self._client.list()]
+        except PunaError:
+            return []
 
     def take(self, text: str) -> None:
         """Do what ``text`` says; what goes wrong is printed, and the chat goes on."""
@@ -99,6 +90,11 @@ class _Chat:
         match action:
             case slash.Ask(text=text):
                 self._ask(text)
+            case slash.Unknown(command=command, text=text):
+                if any(begin == 0 for begin, _, _ in attachments.find(text)):
+                    self._ask(text)
+                else:
+                    click.echo(f"Unknown command '{command}'. Type /? for help")
             case slash.Say(text=text, error=error):
                 click.echo(text, err=error, nl=bool(text) and not text.endswith("\n"))
             case slash.ListModels():
@@ -113,13 +109,15 @@ class _Chat:
                 self.ended = True
 
     def _ask(self, text: str) -> None:
-        asked = (*self.session.messages, Message("user", text))
+        text, attached = attachments.attach(text) if self.session.attaches else (text, [])
+        for one in attached:
+            click.echo(f"Added {one.kind} '{one.path}'", err=True)
+        asked = (*self.session.messages, Message("user", text, images=tuple(one.data for one in attached)))
         system = (Message("system", self.session.system),) if self.session.system else ()
         request = replace(self._request(self.session), messages=system + asked)
         printer, done = self._printer(), None
         try:
-            with closing(self._client.chat(request)) as events:
-                done = play(events, printer, sys.stderr)
+            done = self._play(request, printer)
         except KeyboardInterrupt:
             pass  # what was answered until then stays said
         finally:
@@ -129,10 +127,16 @@ class _Chat:
         if self.session.verbose and done is not None:
             click.echo(statistics(done), err=True)
 
+    def _play(self, request: ChatRequest, printer: Printer) -> Done | None:
+        id_ = os.urandom(12).hex()
+        with closing(self._client.chat(request, request_id=id_)) as events:
+            return play(events, printer, sys.stderr, lambda: self._client.progress(id_))
+
     def _change_model(self, model: str) -> None:
         click.echo(f"Loading model '{model}'")
-        changed = replace(self.session, model=model, messages=())
         try:
+            can = frozenset(self._client.capabilities(model))
+            changed = replace(self.session, model=model, messages=(), capabilities=can)
             self._load(changed)
         except ApiError as error:
             if error.code != 404:
@@ -142,8 +146,7 @@ class _Chat:
             self.session = changed
 
     def _load(self, session: Session) -> None:
-        with closing(self._client.chat(self._request(session))) as events:
-            play(events, self._printer(), sys.stderr)
+        self._play(self._request(session), self._printer())
 
     def _save(self, model: str) -> None:
         ModelName.parse(model)
@@ -159,7 +162,12 @@ class _Chat:
         click.echo(f"Created new model '{model}'")
 
     def _printer(self) -> Printer:
-        return Printer(sys.stdout, wordwrap=self.session.wordwrap, hide_thinking=self.session.hide_thinking)
+        return Printer(
+            sys.stdout,
+            wordwrap=self.session.wordwrap,
+            markdown=self.session.markdown and self.session.format is None,
+            hide_thinking=self.session.hide_thinking,
+        )
 
     def _request(self, session: Session) -> ChatRequest:
         return ChatRequest(
@@ -167,52 +175,8 @@ class _Chat:
             options=session.options,
             keep_alive=session.keep_alive,
             format=session.format,
-            think=session.think,
+            think=session.thinks,
         )
-
-
-class LineHistory(History):
-    """What was typed, in a file with one line for each, the latest last: the file that Ollama's chat keeps too.
-
-    Nothing is added to it unless ``keeping``; a file that cannot be written is mentioned once.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.keeping = True
-        self._path = path
-        self._writable = True
-
-    def load_history_strings(self) -> Iterable[str]:
-        """The lines, the latest first."""
-        return reversed(self._read())
-
-    def append_string(self, string: str) -> None:
-        """Remember ``string`` if history is kept."""
-        if self.keeping:
-            super().append_string(string)
-
-    def store_string(self, string: str) -> None:
-        """Add ``string`` to the file, which keeps only so many lines."""
-        try:
-            self._write([*self._read(), *string.splitlines()][-_HISTORY_LINES:])
-        except OSError as error:
-            if self._writable:
-                click.echo(f"Warning: the history cannot be kept in {self._path}: {error.strerror}", err=True)
-            self._writable = False
-
-    def _write(self, lines: list[str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        written = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        written.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        written.chmod(0o600)
-        written.replace(self._path)
-
-    def _read(self) -> list[str]:
-        try:
-            return self._path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:
-            return []
 
 
 def _part(model: ModelDetails, part: str, session: Session) -> str:
@@ -231,28 +195,3 @@ def _part(model: ModelDetails, part: str, session: Session) -> str:
     return (f"Model defined parameters:\n{model.parameters}\n\n" if model.parameters else "") + (
         f"User defined parameters:\n{own}" if own else "" if model.parameters else "There are no parameters."
     )
-
-
-def _keys() -> KeyBindings:
-    keys = KeyBindings()
-
-    @keys.add("enter")
-    def _(event: KeyPressEvent) -> None:
-        if slash.complete(event.current_buffer.text):
-            event.current_buffer.validate_and_handle()
-        else:
-            event.current_buffer.newline(copy_margin=False)
-
-    @keys.add("c-j")
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.newline(copy_margin=False)
-
-    @keys.add("tab")
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text(" " * 8)
-
-    @keys.add("c-g", filter=~is_searching)
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.open_in_editor()
-
-    return keys

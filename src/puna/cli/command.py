@@ -1,15 +1,19 @@
-"""What all commands share: how arguments are counted, how mistakes are worded, how the server is found."""
+"""What all commands share: their flags and help pages, how arguments are counted, how the server is found."""
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Callable, Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from puna import config
+from puna.cli import flags, pages
+from puna.cli.flags import Flag
 
 if TYPE_CHECKING:
     from puna.client import Client
@@ -34,66 +38,171 @@ def any_number(_: int) -> str:
 
 
 class Command(click.Command):
-    """A command whose arguments are counted, flags written, and mistakes worded as Ollama's are.
+    """A command whose flags are read, arguments counted, and mistakes and help pages worded as Ollama's are.
 
-    A flag may be given a truth value (``--verbose=false``), and an option whose value may be left out takes one only
-    after ``=``. The help page ends with the environment ``variables`` that matter.
+    The help page ends with the environment ``variables`` that matter, None for all.
     """
 
     def __init__(
-        self, *args: Any, count: Count = any_number, variables: tuple[str, ...] = ("OLLAMA_HOST",), **kwargs: Any
+        self, *args: Any, count: Count = any_number, variables: tuple[str, ...] | None = ("OLLAMA_HOST",), **kwargs: Any
     ) -> None:
-        super().__init__(*args, **{"options_metavar": "[flags]"} | kwargs)
+        super().__init__(*args, **kwargs)
         self._count = count
-        self._variables = variables
+        self.variables = variables
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse ``args``, then count the arguments that are not flags."""
-        rest = super().parse_args(ctx, self._written_out(args))
-        if problem := self._count(len(ctx.params.get("args", ()))):
+        options, rest = ([], args) if ctx.ignore_unknown_options else _read(self, ctx, args)
+        left = super().parse_args(ctx, [*options, "--", *rest])
+        if problem := self._count(len(rest)):
             raise click.UsageError(problem, ctx)
-        return rest
+        return left
 
-    def _written_out(self, args: list[str]) -> list[str]:
-        flags = {name: option for option in self.params if isinstance(option, click.Option) for name in option.opts}
-        written: list[str] = []
-        for at, arg in enumerate(args):
-            if arg == "--":
-                return written + args[at:]
-            name, equals, value = arg.partition("=")
-            option = flags.get(name) if arg.startswith("--") else None
-            if option is not None and option.is_flag and equals:
-                written += [name] if truth(name, value) else []
-            elif option is not None and not option.is_flag and isinstance(option.flag_value, str) and not equals:
-                written.append(f"{name}={option.flag_value}")
-            else:
-                written.append(arg)
-        return written
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the block of environment variables."""
-        super().format_epilog(ctx, formatter)
-        with formatter.section("Environment Variables"):
-            formatter.write_dl(
-                (row.name, f"{row.help} (default {row.default})" if row.default else row.help)
-                for row in config.TABLE
-                if row.name in self._variables
-            )
+    def get_help(self, ctx: click.Context) -> str:
+        """The help page."""
+        return pages.of_command(self, ctx)
 
 
-def truth(name: str, text: str) -> bool:
-    """Read the truth value given to the flag ``name``.
+class Entry(NamedTuple):
+    """A command that is imported when it is asked for: ``module:name`` below ``puna.cli``, and what it does."""
 
-    Raises:
-        click.UsageError: it is not one.
+    place: str
+    summary: str
+    hidden: bool = False
+
+
+class Group(click.Group):
+    """A command of commands, of which those in ``entries`` are imported when they are asked for.
+
+    The command is the first argument that is no flag, wherever it stands; all flags are then its own.
     """
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise click.UsageError(
-        f'invalid argument "{text}" for "{name}" flag: strconv.ParseBool: parsing "{text}": invalid syntax'
-    )
+
+    def __init__(
+        self,
+        *args: Any,
+        entries: Mapping[str, Entry] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **{"invoke_without_command": True} | kwargs)
+        self.entries = entries or {}
+        self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order they are met in."""
+        return [*self.entries, *(name for name in super().list_commands(ctx) if name not in self.entries)]
+
+    def summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """The name of each command that is not hidden, and what it does in a sentence."""
+        for name in self.list_commands(ctx):
+            if entry := self.entries.get(name):
+                if not entry.hidden:
+                    yield name, entry.summary
+            elif not self.commands[name].hidden:
+                yield name, self.commands[name].get_short_help_str(limit=1000)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        entry = self.entries.get(self.aliases.get(cmd_name, cmd_name))
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = entry.place.partition(":")
+        found = getattr(importlib.import_module(f"puna.cli.{module}"), name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find the command; without one, read the flags."""
+        at = _place_of_command(args, flags_of(self, ctx))
+        if at is None:
+            options, rest = _read(self, ctx, args)
+            return super().parse_args(ctx, [*options, *rest])
+        return super().parse_args(ctx, ["--", args[at], *args[:at], *args[at + 1 :]])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+        """The command that ``args`` begin with, its name, and its own arguments.
+
+        Raises:
+            click.UsageError: there is none of that name.
+        """
+        name, *rest = args
+        command = self.get_command(ctx, name)
+        if command is None:
+            text = f'unknown command "{name}" for "{ctx.command_path}"'
+            if near := [known for known, _ in self.summaries(ctx) if _resembles(name, known)]:
+                text += "\n\nDid you mean this?\n" + "".join(f"\t{known}\n" for known in near)
+            raise click.UsageError(text, ctx)
+        return self.aliases.get(name, name), command, rest
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The help page."""
+        return pages.of_group(self, ctx, self.summaries(ctx))
+
+
+def flag_of(option: click.Option) -> Flag:
+    """How ``option`` is written and what it takes."""
+    name = next(text[2:] for text in option.opts if text.startswith("--"))
+    letter = next((text[1:] for text in option.opts if len(text) == 2), "")
+    if option.is_flag:
+        return Flag(name, letter, "truth", "true")
+    kind: flags.Kind = "whole number" if isinstance(option.type, type(click.INT)) else "text"
+    return Flag(name, letter, kind, option.flag_value if isinstance(option.flag_value, str) else None)
+
+
+def flags_of(command: click.Command, ctx: click.Context) -> Sequence[Flag]:
+    """The flags of ``command``, help among them."""
+    return [*_options(command, ctx)]
+
+
+def _options(command: click.Command, ctx: click.Context) -> dict[Flag, click.Option]:
+    return {flag_of(option): option for option in command.get_params(ctx) if isinstance(option, click.Option)}
+
+
+def _read(command: click.Command, ctx: click.Context, args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The flags among ``args`` in the one form that click cannot misread, and the other arguments."""
+    options = _options(command, ctx)
+    found, rest = flags.read(args, [*options])
+    written: dict[Flag, list[str]] = {}
+    for flag, value in found:
+        if flag.kind == "truth":
+            written[flag] = [f"--{flag.name}"] if value == "true" else []
+        else:
+            earlier = written.get(flag, []) if options[flag].multiple else []
+            written[flag] = [*earlier, f"--{flag.name}={value}"]
+    return [text for each in written.values() for text in each], rest
+
+
+def _place_of_command(args: Sequence[str], known: Sequence[Flag]) -> int | None:
+    """Where among ``args`` the name of the command is; flags of the command may come first."""
+    at = 0
+    while at < len(args) and args[at] != "--":
+        if not flags.is_flag(args[at]):
+            return at if args[at] else None
+        at += 2 if flags.takes_next(args[at], known) else 1
+    return None
+
+
+def _resembles(typed: str, name: str) -> bool:
+    """Whether ``typed`` begins ``name``, or is two changed letters or fewer away from it."""
+    return name.startswith(typed.lower()) or _distance(typed.lower(), name) <= 2
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters must be put in, left out or changed to make ``one`` the ``other`` (Levenshtein)."""
+    before: list[int] = [*range(len(other) + 1)]
+    for at, letter in enumerate(one, start=1):
+        row = [at]
+        for other_at, other_letter in enumerate(other, start=1):
+            row.append(
+                min(before[other_at] + 1, row[-1] + 1, before[other_at - 1] + (letter != other_letter)),
+            )
+        before = row
+    return before[-1]
+
+
+def screen_columns() -> int | None:
+    """How many columns the terminal has that standard output is; None if it is none, and everything has room."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 @contextmanager
@@ -103,7 +212,8 @@ def connected() -> Iterator[Client]:
     Raises:
         ServerUnreachable: no server answers there.
     """
-    from puna.client import Client  # noqa: PLC0415 - takes longer to import than all the rest of a command
+    from puna import config  # noqa: PLC0415 - help pages and mistakes need neither
+    from puna.client import Client  # noqa: PLC0415
 
     with Client(config.read(os.environ).host.url) as client:
         client.heartbeat()

@@ -16,6 +16,7 @@ from puna.cli import files
 from puna.cli.command import Command, connected, exactly
 from puna.cli.here import shared_blobs
 from puna.cli.progress import Report, reporting
+from puna.conversion import mixture
 from puna.errors import InvalidName, InvalidParameter
 from puna.events import Progress
 from puna.modelfile import Modelfile, parse
@@ -36,17 +37,25 @@ _GATHERING = Progress("gathering model components")
 @click.option("-f", "--file", "path", default="", metavar="FILE", help=f'the Modelfile (default "{_DEFAULT_FILE}")')
 @click.option("-q", "--quantize", default="", metavar="TYPE", help="quantize the model to this type, such as q4_K_M")
 @click.option("--draft-quantize", default="", metavar="TYPE", help="quantize the draft model to this type")
-def create(args: tuple[str, ...], path: str, quantize: str, draft_quantize: str) -> None:
+@click.option("--experimental", is_flag=True, help="taken for Ollama's sake: safetensors need no flag")
+def create(args: tuple[str, ...], path: str, quantize: str, draft_quantize: str, experimental: bool) -> None:  # noqa: ARG001
     """Make a model from a Modelfile, or of the files in a folder."""
     with connected() as client, reporting(sys.stderr) as report:
         try:
             ModelName.parse(args[0])
         except InvalidName as error:
             raise click.UsageError(f"invalid model name: {args[0]}") from error
-        try:
-            _create(client, CreateRequest(args[0], quantize=quantize, draft_quantize=draft_quantize), path, report)
-        except OSError as error:
-            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+        for wanted in filter(None, (quantize, draft_quantize)):
+            _check_level(wanted)
+        _create(client, CreateRequest(args[0], quantize=quantize, draft_quantize=draft_quantize), path, report)
+
+
+def _check_level(wanted: str) -> None:
+    """Refuse what no model can be quantized to, before anything large is sent. Raises ClickException."""
+    if mixture.level(wanted) is None:
+        usual = ("F32", "F16", "Q4_K_S", "Q4_K_M", "Q8_0")
+        known = ", ".join((*usual, *(level for level in mixture.LEVELS if level not in usual)))
+        raise click.ClickException(f"unsupported quantization type {wanted.upper()} - supported types are {known}")
 
 
 def _create(client: Client, asked: CreateRequest, path: str, report: Report) -> None:

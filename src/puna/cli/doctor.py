@@ -14,8 +14,8 @@ import click
 
 from puna import config
 from puna.cli.command import Command, exactly
-from puna.cli.progress import Spinner
 from puna.cli.tables import section as laid_out
+from puna.cli.waiting import waiting
 from puna.diagnosis import Finding, Section, amount, engine, machine, serving, settings, store
 from puna.diagnosis.speed import Speed, probe, speed
 from puna.errors import PunaError
@@ -36,7 +36,7 @@ _COMFORT = 4 * 10**9
 @click.option("--skip-speed", is_flag=True, help="do not run a model to see how fast it is")
 def doctor(args: tuple[str, ...], as_json: bool, skip_speed: bool) -> int:  # noqa: ARG001 - counted by Command
     """Look at machine, engine, store and server; say what is wrong and what to do. Exit status 1 on an error."""
-    with Spinner(sys.stderr):
+    with waiting(sys.stderr):
         sections = _examined(config.read(os.environ), measured=not skip_speed)
     if as_json:
         click.echo(json.dumps(_as_json(sections), indent=2))

@@ -29,7 +29,7 @@ def local_store(*, make: bool = False) -> Store:
     from puna.store.models import Store  # noqa: PLC0415 - "create" needs only the blobs
 
     settings = config.read(os.environ)
-    if not _is_here(settings.host):
+    if not is_here(settings.host):
         raise click.ClickException(
             f"OLLAMA_HOST names the server {settings.host.url}, and its model store is on that machine: run "
             "this there, or without OLLAMA_HOST for the store of this machine"
@@ -68,7 +68,7 @@ def _of_server(url: str) -> Path | None:
     return None if place is None or not Path(place.path).is_dir() else Path(place.path)
 
 
-def _is_here(address: config.Address) -> bool:
+def is_here(address: config.Address) -> bool:
     """Whether ``address`` is this machine's. One that cannot be resolved is not."""
     if address.host in _EVERYWHERE:
         return True

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from puna.cli.command import Command, at_least, connected, exactly
-from puna.cli.showing import describe
+from puna.cli.command import Command, at_least, connected, exactly, screen_columns
 from puna.cli.tables import moment, relative, size, table
-from puna.types import ModelSummary, RunningModel
+
+if TYPE_CHECKING:
+    from puna.types import ModelSummary, RunningModel
 
 _ID_DIGITS = 12
 _PARTS = ("license", "modelfile", "parameters", "system", "template")
 
 
-def summaries(models: tuple[ModelSummary, ...], now: datetime) -> str:
-    """The table that ``list`` prints."""
+def summaries(models: Sequence[ModelSummary], now: datetime, columns: int | None = None) -> str:
+    """The table that ``list`` prints on ``columns`` of a terminal; None: as many as it takes."""
     rows = (
         (
             model.name,
@@ -27,11 +30,11 @@ def summaries(models: tuple[ModelSummary, ...], now: datetime) -> str:
         )
         for model in models
     )
-    return table(("NAME", "ID", "SIZE", "MODIFIED"), rows)
+    return table(("NAME", "ID", "SIZE", "MODIFIED"), rows, columns)
 
 
-def running(models: tuple[RunningModel, ...], now: datetime) -> str:
-    """The table that ``ps`` prints."""
+def running(models: Sequence[RunningModel], now: datetime, columns: int | None = None) -> str:
+    """The table that ``ps`` prints, as ``summaries``."""
     rows = (
         (
             model.name,
@@ -43,7 +46,7 @@ def running(models: tuple[RunningModel, ...], now: datetime) -> str:
         )
         for model in models
     )
-    return table(("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"), rows)
+    return table(("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"), rows, columns)
 
 
 def _processor(model: RunningModel) -> str:
@@ -61,29 +64,44 @@ def _until(then: datetime | None, now: datetime) -> str:
     return "Stopping..." if then is not None and then < now else relative(then, now)
 
 
-_Model = TypeVar("_Model", ModelSummary, RunningModel)
+def _begins(name: str, args: Sequence[str]) -> bool:
+    return name.lower().startswith("".join(args[:1]).lower())
 
 
-def _named(models: tuple[_Model, ...], prefix: str) -> tuple[_Model, ...]:
-    return tuple(model for model in models if model.name.lower().startswith(prefix.lower()))
+def _print_json(value: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_models(answer: Mapping[str, Any], args: Sequence[str]) -> None:
+    """Print the models of ``answer`` whose names begin with the argument, with all that the server says of them."""
+    models = [model for model in answer.get("models") or () if _begins(model.get("name") or "", args)]
+    _print_json({**answer, "models": models})
 
 
 @click.command("list", cls=Command)
 @click.argument("args", nargs=-1, metavar="[PREFIX]")
-def list_models(args: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="print what the API says, /api/tags")
+def list_models(args: tuple[str, ...], *, as_json: bool) -> None:
     """List the models in the store."""
     with connected() as client:
-        models = _named(client.list(), "".join(args[:1]))
-    click.echo(summaries(models, datetime.now(UTC)), nl=False)
+        if as_json:
+            _print_models(client.answer("/api/tags"), args)
+            return
+        models = [model for model in client.list() if _begins(model.name, args)]
+    click.echo(summaries(models, datetime.now(UTC), screen_columns()), nl=False)
 
 
 @click.command("ps", cls=Command)
 @click.argument("args", nargs=-1, metavar="[PREFIX]")
-def list_running(args: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="print what the API says, /api/ps")
+def list_running(args: tuple[str, ...], *, as_json: bool) -> None:
     """List the models in memory."""
     with connected() as client:
-        models = _named(client.running(), "".join(args[:1]))
-    click.echo(running(models, datetime.now(UTC)), nl=False)
+        if as_json:
+            _print_models(client.answer("/api/ps"), args)
+            return
+        models = [model for model in client.running() if _begins(model.name, args)]
+    click.echo(running(models, datetime.now(UTC), screen_columns()), nl=False)
 
 
 @click.command("show", cls=Command, count=exactly(1))
@@ -94,16 +112,23 @@ def list_running(args: tuple[str, ...]) -> None:
 @click.option("--system", "parts", flag_value="system", multiple=True, help="print the system message")
 @click.option("--template", "parts", flag_value="template", multiple=True, help="print the template")
 @click.option("-v", "--verbose", is_flag=True, help="print all metadata and tensors too")
-def show(args: tuple[str, ...], parts: tuple[str, ...], verbose: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="print what the API says, /api/show")
+def show(args: tuple[str, ...], *, parts: tuple[str, ...], verbose: bool, as_json: bool) -> None:
     """Show what is known of a model."""
     with connected() as client:
         if len(set(parts)) > 1:
             flags = [f"'--{part}'" for part in _PARTS]
             raise click.UsageError(f"only one of {', '.join(flags[:-1])}, or {flags[-1]} can be specified")
+        if as_json:
+            answer = client.answer("/api/show", {"model": args[0]} | ({"verbose": True} if verbose else {}))
+            _print_json({part: answer.get(part, "") for part in parts} or answer)
+            return
         model = client.show(args[0], verbose=verbose)
     match parts:
         case ():
-            click.echo(describe(model, verbose=verbose), nl=False)
+            from puna.cli.showing import describe  # noqa: PLC0415 - a part of a model is printed as it is
+
+            click.echo(describe(model, verbose=verbose, columns=screen_columns()), nl=False)
         case ("system", *_):
             click.echo(model.system, nl=False)
         case ("template", *_):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from puna.events import Progress
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 Report = Callable[[Progress], None]
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
-_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_FRAME_SECONDS = 0.1
 
 
 @contextmanager
@@ -100,41 +96,3 @@ def _lively(out: TextIO) -> Iterator[_Lively]:
         report = _Lively(bars)
         yield report
         report.finish()
-
-
-class Spinner:
-    """Turns on ``out`` while something is waited for, if that is a terminal. A context manager; ``stop`` ends it early.
-
-    Not rich's: importing that takes longer than a loaded model needs to begin its answer.
-    """
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._turn, name="spinner", daemon=True)
-
-    def __enter__(self) -> Self:
-        if self._out.isatty():
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Wipe the spinner away; nothing is written after this returns."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def _turn(self) -> None:
-        shown = False
-        for frame in itertools.cycle(_FRAMES):
-            if self._stopping.wait(_FRAME_SECONDS):
-                break
-            self._out.write(f"\r\x1b[?25l{frame} ")
-            self._out.flush()
-            shown = True
-        if shown:
-            self._out.write("\r\x1b[K\x1b[?25h")
-            self._out.flush()

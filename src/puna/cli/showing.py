@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from puna.cli.tables import count, section, width
-from puna.types import ModelDetails
+from puna.cli.tables import count, section
+from puna.cli.terminal import harmless
+from puna.cli.wrapping import breaks, width
+from puna.types import ModelDetails, Tensor
 
 _PROSE_COLUMNS = 100
+_INDENT = 4
+_BLOCK = re.compile(r"blk\.(\d+)\.")
 _PROSE_LINES = 2
 _ARRAY_COLUMNS = 10
 
 
-def describe(model: ModelDetails, *, verbose: bool = False) -> str:
+def describe(model: ModelDetails, *, verbose: bool = False, columns: int | None = None) -> str:
     """The sections of ``model``: what it is and can do, its parameters, the beginnings of system prompt and license.
 
-    ``verbose`` adds all metadata and tensors of its GGUF file.
+    ``verbose`` adds all metadata and tensors of its GGUF file. ``columns`` are those of the terminal; None: enough.
     """
-    sections = [
-        section("Model", _model(model)),
-        section("Capabilities", [[capability] for capability in model.capabilities]),
-        section("Projector", _projector(model.projector_info)),
-        section("Parameters", [_parameter(line) for line in model.parameters.splitlines() if line.strip()]),
+    prose = _PROSE_COLUMNS if columns is None else max(min(_PROSE_COLUMNS, columns - _INDENT), 1)
+    sections: list[tuple[str, Iterable[Sequence[str]]]] = [
+        ("Model", _model(model)),
+        ("Capabilities", [[capability] for capability in model.capabilities]),
+        ("Projector", _projector(model.projector_info)),
+        ("Parameters", [_parameter(line) for line in model.parameters.splitlines() if line.strip()]),
     ]
     if verbose:
         metadata = sorted(model.model_info.items())
         sections += [
-            section("Metadata", [[key, _value(value)] for key, value in metadata]),
-            section("Tensors", [[t.name, t.type, _go(t.shape)] for t in model.tensors]),
+            ("Metadata", [[key, _value(value)] for key, value in metadata]),
+            ("Tensors", [[t.name, t.type, _go(t.shape)] for t in sorted(model.tensors, key=_in_order)]),
         ]
-    sections += [section("System", _prose(model.system)), section("License", _prose(model.license))]
-    return "".join(sections)
+    sections += [("System", _prose(model.system, prose)), ("License", _prose(model.license, prose))]
+    return "".join(section(title, rows, columns) for title, rows in sections)
 
 
 def _model(model: ModelDetails) -> Iterator[list[str]]:
@@ -64,6 +70,12 @@ def _projector(info: Mapping[str, Any] | None) -> Iterator[list[str]]:
     return ([name, value] for name, value in rows.items() if value)
 
 
+def _in_order(tensor: Tensor) -> tuple[int, str]:
+    """Those of no block first, then block by block, by name."""
+    found = _BLOCK.match(tensor.name)
+    return int(found.group(1)) if found else -1, tensor.name
+
+
 def _parameter(line: str) -> list[str]:
     name, _, value = line.strip().partition(" ")
     return [name, value.strip()]
@@ -73,10 +85,15 @@ def _whole(number: float | None) -> str:
     return f"{int(number)}" if number else ""
 
 
-def _prose(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    shown = [[part] for line in lines[:_PROSE_LINES] for part in textwrap.wrap(line, _PROSE_COLUMNS)]
+def _prose(text: str, columns: int) -> list[list[str]]:
+    lines = [harmless(line) for line in text.splitlines() if line.strip()]
+    shown = [[part] for line in lines[:_PROSE_LINES] for part in _wrapped(" ".join(line.split()), columns)]
     return shown + ([["..."]] if len(lines) > _PROSE_LINES else [])
+
+
+def _wrapped(line: str, columns: int) -> Iterator[str]:
+    cuts = [0, *breaks(line, columns), len(line)]
+    return (line[begin:end].rstrip() for begin, end in pairwise(cuts))
 
 
 def _value(value: object) -> str:
@@ -106,7 +123,7 @@ def _go(value: object) -> str:
             return f"[{' '.join(map(_go, value))}]"
         case Mapping():
             return f"map[{' '.join(f'{key}:{_go(item)}' for key, item in sorted(value.items()))}]"
-    return str(value)
+    return harmless(str(value).replace("\n", " "))
 
 
 def _go_number(number: float) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from puna.cli.session import Session
 from puna.options import parse_parameter
-from puna.types import Format, Message, Think
 
 QUOTES = '"""'
 
@@ -22,6 +23,7 @@ HELP = '''Commands:
   /?, /help       This help; /help set, /help show, /help shortcuts say more
 
 Use """ to begin and to end a message of several lines.
+A model that sees or hears takes files whose paths are in the message.
 '''
 HELP_SET = """Settings:
   /set parameter <name> <value>   Set a parameter of the model
@@ -30,6 +32,8 @@ HELP_SET = """Settings:
   /set nohistory                  Keep none
   /set wordwrap                   Break lines between words
   /set nowordwrap                 Do not
+  /set markdown                   Show Markdown as it is meant
+  /set nomarkdown                 Show it as it is written
   /set format json                Make every answer JSON
   /set noformat                   Let answers be text
   /set verbose                    Print statistics after an answer
@@ -52,9 +56,10 @@ HELP_SHORTCUTS = """Keys:
   Ctrl+w           Delete the word before the cursor
   Ctrl+j           Begin a new line
   Ctrl+l           Clear the screen
-  Ctrl+g           Write the message in an editor ($VISUAL, $EDITOR)
+  Ctrl+g           Write the message in an editor ($OLLAMA_EDITOR, $VISUAL, $EDITOR)
+  Tab              Complete a command, a model's name or a path
   Up, Down         Go through the history
-  Ctrl+c           Stop the answer
+  Ctrl+c           Stop the answer; drop the line; on an empty line twice, leave
   Ctrl+d           Leave (also: /bye)
 """
 HELP_PARAMETERS = """Parameters:
@@ -78,28 +83,13 @@ _MODES: Mapping[str, Mapping[str, Any]] = {
     "nohistory": {"history": False},
     "wordwrap": {"wordwrap": True},
     "nowordwrap": {"wordwrap": False},
+    "markdown": {"markdown": True},
+    "nomarkdown": {"markdown": False},
     "verbose": {"verbose": True},
     "quiet": {"verbose": False},
     "think": {"think": True},
     "nothink": {"think": False},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What the user has chosen and said so far. ``keep_alive`` in seconds."""
-
-    model: str
-    messages: tuple[Message, ...] = ()
-    system: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    format: Format = None
-    think: Think = None
-    hide_thinking: bool = False
-    keep_alive: float | None = None
-    wordwrap: bool = True
-    verbose: bool = False
-    history: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +138,37 @@ class Quit:
     """End the chat."""
 
 
-Action = Ask | Say | ListModels | ShowModel | Load | Save | Quit
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no such ``command``; but ``text`` may begin with the path of a file for the model."""
+
+    command: str
+    text: str
+
+
+Action = Ask | Say | ListModels | ShowModel | Load | Save | Quit | Unknown
 _NOTHING = Say("")
+
+
+WORDS: Mapping[str, Sequence[str]] = {
+    "/set": (
+        *("parameter", "system", "history", "nohistory", "wordwrap", "nowordwrap", "markdown", "nomarkdown"),
+        *("format", "noformat", "verbose", "quiet", "think", "nothink"),
+    ),
+    "/set format": ("json",),
+    "/set think": ("low", "medium", "high", "max"),
+    "/set parameter": tuple(re.findall(r"/set parameter (\w+)", HELP_PARAMETERS)),
+    "/show": ("info", "license", "modelfile", "parameters", "system", "template"),
+    "/help": ("set", "show", "shortcuts"),
+    "/?": ("set", "show", "shortcuts"),
+    "/load": (),
+    "/save": (),
+    "/list": (),
+    "/clear": (),
+    "/bye": (),
+    "/exit": (),
+}
+"""The commands, and the words that may follow."""
 
 
 def complete(text: str) -> bool:
@@ -193,7 +212,7 @@ def _command(text: str, session: Session) -> tuple[Session, Action]:
             return session, Say(HELP_SHORTCUTS)
         case (("/help" | "/?"), _):
             return session, Say(HELP)
-    return session, Say(f"Unknown command '{command}'. Type /? for help")
+    return session, Unknown(command, text)
 
 
 def _set(words: list[str], system: str, session: Session) -> tuple[Session, Action]:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,11 +18,13 @@ from puna.cli.progress import reporting
 from puna.cli.tables import size
 from puna.errors import StoreError
 from puna.events import Progress
-from puna.store.blobs import BlobFile
-from puna.store.checking import Checked, Damage, check
-from puna.store.mending import Outcome, mend
-from puna.store.models import Store
-from puna.store.pruning import Leftovers
+
+if TYPE_CHECKING:
+    from puna.store.blobs import BlobFile
+    from puna.store.checking import Checked, Damage
+    from puna.store.mending import Outcome
+    from puna.store.models import Store
+    from puna.store.pruning import Leftovers
 
 _VARIABLES = ("OLLAMA_HOST", "OLLAMA_MODELS")
 
@@ -34,6 +36,8 @@ _VARIABLES = ("OLLAMA_HOST", "OLLAMA_MODELS")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def fsck(args: tuple[str, ...], repair: bool, insecure: bool, as_json: bool) -> int:  # noqa: ARG001 - counted
     """Check every model and blob in the store; exit status 1 when something is damaged."""
+    from puna.store.checking import check  # noqa: PLC0415 - a help page needs none of it
+
     store = local_store()
     began = time.monotonic()
     with reporting(sys.stderr) as report:
@@ -51,6 +55,7 @@ def fsck(args: tuple[str, ...], repair: bool, insecure: bool, as_json: bool) -> 
 
 def _mended(store: Store, damage: Iterable[Damage], *, insecure: bool) -> list[Outcome]:
     from puna.service.refetching import Refetching  # noqa: PLC0415 - needed only when something is damaged
+    from puna.store.mending import mend  # noqa: PLC0415
 
     settings = config.read(os.environ)
     with reporting(sys.stderr) as report:
@@ -144,10 +149,15 @@ def _leftovers(left: Leftovers) -> dict[str, Any]:
 @click.argument("args", nargs=-1, metavar="")
 @click.option("--partials", is_flag=True, help="remove downloads that could be resumed, too")
 @click.option("--dry-run", is_flag=True, help="only tell what would be removed")
-def prune(args: tuple[str, ...], partials: bool, dry_run: bool) -> None:  # noqa: ARG001 - counted
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def prune(args: tuple[str, ...], *, partials: bool, dry_run: bool, as_json: bool) -> None:  # noqa: ARG001 - counted
     """Remove the files in the store that no model needs."""
     store = local_store()
     found = store.prune(partials=partials, dry_run=dry_run)
+    if as_json:
+        removed = [{"path": str(file.path), "size": file.size} for file in found.going]
+        click.echo(json.dumps({"dry_run": dry_run, "removed": removed, "leftovers": _leftovers(found)}, indent=2))
+        return
     for file in found.going:
         click.echo(f"{'would remove' if dry_run else 'removed'} {file.path.name} ({size(file.size)})")
     click.echo(f"{_counted(len(found.going), 'file')}, {_size(found.going)}")

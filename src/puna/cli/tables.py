@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from puna.cli.wrapping import width
+
 _GAP = "    "
+_NARROW_GAP = "  "
 _YEAR_HOURS = 24 * 365
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out ``rows`` under ``header``: left-aligned columns, four spaces apart, one line each."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], columns: int | None = None) -> str:
+    """Lay out ``rows`` under ``header``: left-aligned columns, four spaces apart, one line each.
+
+    Where that does not fit into ``columns`` of a terminal, two spaces are; where that does not, the first cell of a row
+    has a line of its own, and the others follow it, indented.
+    """
     rows = list(rows)
     widths = _widths([header, *rows])
+    if columns is not None and _total(widths, _GAP) > columns:
+        if _total(widths, _NARROW_GAP) > columns:
+            return "".join(_stacked([header, *rows], columns))
+        return "".join(f"{line.rstrip()}\n" for line in _lines([header, *rows], widths, _NARROW_GAP))
     head = _GAP.join(_pad(cell, width) for cell, width in zip(header, widths, strict=True))
     return "".join(line + "\n" for line in [head + " ", *_lines(rows, widths)])
 
 
-def section(title: str, rows: Iterable[Sequence[str]]) -> str:
-    """Lay out ``rows`` indented under an indented ``title``, with an empty line after them; nothing without rows."""
+def section(title: str, rows: Iterable[Sequence[str]], columns: int | None = None) -> str:
+    """Lay out ``rows`` indented under an indented ``title``, with an empty line after them; nothing without rows.
+
+    Where they do not fit into ``columns`` of a terminal, they are laid out as those of a ``table``.
+    """
     rows = list(rows)
     if not rows:
         return ""
-    lines = (f"{_GAP}{line}\n" for line in _lines(rows, _widths(rows)))
+    widths = _widths(rows)
+    lines: Iterable[str] = (f"{_GAP}{line}\n" for line in _lines(rows, widths))
+    if columns is not None and len(_GAP) + _total(widths, _GAP) > columns:
+        lines = (f"{_GAP}{line}" for line in _stacked(rows, columns - len(_GAP)))
     return f"  {title}\n{''.join(lines)}\n"
-
-
-def width(text: str) -> int:
-    """How many columns of a terminal ``text`` takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
 
 
 def size(count: int) -> str:
@@ -101,9 +108,28 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(map(width, column)) for column in zip(*rows, strict=True)]
 
 
-def _lines(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterable[str]:
+def _total(widths: Sequence[int], gap: str) -> int:
+    return sum(widths) + len(gap) * (len(widths) - 1)
+
+
+def _lines(rows: Iterable[Sequence[str]], widths: Sequence[int], gap: str = _GAP) -> Iterable[str]:
     for row in rows:
-        yield "".join(_pad(cell, wide) + _GAP for cell, wide in zip(row, widths, strict=True))
+        yield "".join(_pad(cell, wide) + gap for cell, wide in zip(row, widths, strict=True))
+
+
+def _stacked(rows: Iterable[Sequence[str]], columns: int) -> Iterator[str]:
+    """The cells of each row, as many on a line as there is room for, from the second line on indented."""
+    for first, *others in rows:
+        yield f"{first}\n"
+        line = ""
+        for cell in filter(None, others):
+            longer = f"{line}{_NARROW_GAP}{cell}"
+            if line and width(longer) > columns:
+                yield f"{line}\n"
+                longer = f"{_NARROW_GAP}{cell}"
+            line = longer
+        if line:
+            yield f"{line}\n"
 
 
 def _pad(cell: str, columns: int) -> str:

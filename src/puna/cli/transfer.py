@@ -49,7 +49,8 @@ def push(args: tuple[str, ...], *, insecure: bool, limit_rate: str) -> None:
             for step in steps:
                 report(step)
     except ApiError as error:
-        if not error.denied:
+        # What the registry says comes in the stream; a status is our own server's refusal of our key.
+        if error.code or not error.denied:
             raise
         raise click.ClickException(
             "you are not authorized to push to this namespace, create the model under a namespace you own"

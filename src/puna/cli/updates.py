@@ -15,17 +15,23 @@ from puna.cli.tables import size, table
 from puna.cli.transfer import fetch, parse_rate
 from puna.errors import InvalidName, PunaError
 from puna.names import Digest, ModelName
+from puna.store.formats import noted_version
 
 if TYPE_CHECKING:
     from puna.client import Client
     from puna.service.versions import Published
+    from puna.types import ModelSummary
 
 _ID_DIGITS = 12
 
 
+_NAMED = 5
+"""How many models are named in a line before the rest are only counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """A model of the server's, by its ``digest``, and what its registry has."""
+    """A model of the server's, by its ``digest`` or the version of the files it is made of, and what is published."""
 
     digest: str
     published: Published
@@ -46,11 +52,11 @@ class _Compared:
 def outdated(args: tuple[str, ...], as_json: bool, insecure: bool) -> int:  # noqa: ARG001 - counted by Command
     """List the models of which their registries have another version now."""
     with connected() as client:
-        compared = _compared(client, None, insecure=insecure)
+        compared, skipped = _compared(client, None, insecure=insecure)
         found = [(each, _missing_bytes(client, each)) for each in compared if each.outdated]
     failed = [each for each in compared if each.published.error is not None]
     if as_json:
-        click.echo(json.dumps(_as_json(found, compared, failed), indent=2))
+        click.echo(json.dumps(_as_json(found, compared, failed, skipped), indent=2))
     else:
         rows = (
             (each.name, each.digest[:_ID_DIGITS], _latest(each).hex[:_ID_DIGITS], size(missing))
@@ -58,6 +64,7 @@ def outdated(args: tuple[str, ...], as_json: bool, insecure: bool) -> int:  # no
         )
         click.echo(table(("NAME", "ID", "LATEST", "DOWNLOAD"), rows), nl=False)
         _warn(failed)
+        _tell_of(skipped)
     return int(bool(failed))
 
 
@@ -72,9 +79,10 @@ def update(args: tuple[str, ...], everything: bool, insecure: bool, limit_rate: 
         raise click.UsageError("name the models to update, or say --all")
     rate, failures = parse_rate(limit_rate), 0
     with connected() as client:
-        compared = _compared(client, args or None, insecure=insecure)
+        compared, skipped = _compared(client, args or None, insecure=insecure)
         failed = [each for each in compared if each.published.error is not None]
         _warn(failed)
+        _tell_of(skipped)
         for each in compared:
             if each.outdated:
                 failures += not _updated(client, each, insecure=insecure, rate=rate)
@@ -96,17 +104,31 @@ def _updated(client: Client, model: _Compared, *, insecure: bool, rate: int) -> 
     return True
 
 
-def _compared(client: Client, wanted: Sequence[str] | None, *, insecure: bool) -> list[_Compared]:
-    """The models ``wanted``, or all that were pulled, and what their registries have."""
+def _compared(
+    client: Client, wanted: Sequence[str] | None, *, insecure: bool
+) -> tuple[list[_Compared], list[ModelName]]:
+    """The models ``wanted``, or all that were pulled, and what their registries have; and those that are left out."""
     from puna.service.versions import published  # noqa: PLC0415 - takes long to import
 
     models = {ModelName.parse(model.name): model for model in client.list() if not model.remote_model}
-    here = {name: model.digest for name, model in models.items()}
     # What was made here says of what; a published model of the same name is another one, and must not replace it.
-    pulled = [name for name, model in models.items() if not model.details.parent_model]
-    names = pulled if wanted is None else [_found(name, here) for name in wanted]
+    made = [name for name, model in models.items() if not _was_pulled(name, model.details.parent_model)]
+    pulled = [name for name in models if name not in made]
+    names = pulled if wanted is None else [_found(name, models) for name in wanted]
     answers = asyncio.run(published(names, insecure=insecure))
-    return [_Compared(here[name], answer) for name, answer in zip(names, answers, strict=True)]
+    compared = [_Compared(_version(models[name], answer), answer) for name, answer in zip(names, answers, strict=True)]
+    return compared, made if wanted is None else []
+
+
+def _was_pulled(name: ModelName, parent: str) -> bool:
+    return not parent or noted_version(parent, name.short) is not None
+
+
+def _version(model: ModelSummary, published: Published) -> str:
+    """What tells the version that is here from others of what is published so."""
+    files = published.files
+    noted = noted_version(model.details.parent_model, files.origin) if files else None
+    return noted.hex if noted else model.digest
 
 
 def _found(text: str, here: Iterable[ModelName]) -> ModelName:
@@ -126,19 +148,39 @@ def _latest(model: _Compared) -> Digest:
 
 
 def _missing_bytes(client: Client, model: _Compared) -> int:
-    manifest = model.published.manifest
-    assert manifest is not None, "it is outdated"
-    layers = {layer.blob: layer.size for layer in (manifest.config, *(manifest.layers or ()))}
-    return sum(size for digest, size in layers.items() if not client.has_blob(digest))
+    manifest, files = model.published.manifest, model.published.files
+    blobs = {file.key: file.size for file in files.files} if files else {}
+    if manifest is not None:
+        blobs |= {layer.blob: layer.size for layer in (manifest.config, *(manifest.layers or ()))}
+    return sum(size for digest, size in blobs.items() if not client.has_blob(digest))
 
 
 def _warn(failed: Iterable[_Compared]) -> None:
+    """Say what cannot be compared; of a host that cannot be reached, which they have in common, once."""
+    alike: dict[int, list[_Compared]] = {}
     for each in failed:
-        click.echo(f"Warning: '{each.name}' cannot be compared: {each.published.error}", err=True)
+        alike.setdefault(id(each.published.error), []).append(each)
+    for group in alike.values():
+        names = _named([each.name for each in group])
+        click.echo(f"Warning: {names} cannot be compared: {group[0].published.error}", err=True)
+
+
+def _tell_of(skipped: Sequence[ModelName]) -> None:
+    if skipped:
+        names = _named([name.short for name in skipped])
+        click.echo(f"not compared, since made here: {names} (puna update MODEL compares one)", err=True)
+
+
+def _named(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(f"'{name}'" for name in names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _as_json(
-    found: Sequence[tuple[_Compared, int]], compared: Sequence[_Compared], failed: Sequence[_Compared]
+    found: Sequence[tuple[_Compared, int]],
+    compared: Sequence[_Compared],
+    failed: Sequence[_Compared],
+    skipped: Sequence[ModelName],
 ) -> dict[str, object]:
     return {
         "outdated": [
@@ -148,5 +190,6 @@ def _as_json(
         "unpublished": [
             each.name for each in compared if each.published.digest is None and each.published.error is None
         ],
+        "skipped": [name.short for name in skipped],
         "failed": [{"name": each.name, "error": str(each.published.error)} for each in failed],
     }

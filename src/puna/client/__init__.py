@@ -7,35 +7,36 @@ said no. Streams are read as they come; closing one closes its connection, which
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-import httpx2
+from typing import TYPE_CHECKING, Any, Self
 
 from puna.client import wire
-from puna.errors import PunaError, ServerUnreachable
+from puna.client.transport import Reply, connect
+from puna.errors import InvalidSetting, PunaError
 from puna.events import Event, Progress
 from puna.names import Digest
-from puna.types import (
-    ChatRequest,
-    CreateRequest,
-    GenerateRequest,
-    ModelDetails,
-    ModelSummary,
-    PullRequest,
-    PushRequest,
-    RunningModel,
-    StorePlace,
-)
 
+if TYPE_CHECKING:
+    from puna.types import (
+        ChatRequest,
+        CreateRequest,
+        EmbedRequest,
+        GenerateRequest,
+        ModelDetails,
+        ModelSummary,
+        PullRequest,
+        PushRequest,
+        RunningModel,
+        StorePlace,
+    )
+
+_KEY_VARIABLE = "OLLAMA_API_KEY"
 _UPLOAD_CHUNK = 1 << 20
-_CONNECT_SECONDS = 10.0
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced, not bound
-_LOCAL = re.compile(r"localhost|127\.[0-9.]+|::1")
 _PUNA = re.compile(r"(?:^|\s)puna/(\S+)")
 
 
@@ -66,25 +67,30 @@ class ServerVersion:
     puna: str = ""
 
 
-class Client:
-    """Speaks with the server at ``base_url``, such as ``http://127.0.0.1:11434``. A context manager."""
+@dataclass(frozen=True, slots=True)
+class RequestProgress:
+    """How far a request is: its state, and how many of its prompt's tokens are read (0 of 0: not known yet)."""
 
-    def __init__(self, base_url: str) -> None:
-        try:
-            url = httpx2.URL(base_url)
-        except httpx2.InvalidURL as error:
-            raise ServerUnreachable(f"{base_url!r} is not a server's address: {error}") from error
-        if url.host in _WILDCARDS:
-            url = url.copy_with(host=_WILDCARDS[url.host])
-        self._http = httpx2.Client(
-            base_url=url,
-            follow_redirects=True,
-            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
-            # A proxy for the world must not be asked for this machine.
-            trust_env=not _LOCAL.fullmatch(url.host),
-            # Reading the certificates of all authorities takes longer than a call that needs none.
-            verify=url.scheme != "http",
-        )
+    state: str
+    prompt_done: int
+    prompt_tokens: int
+
+
+class Client:
+    """Speaks with the server at ``base_url``, such as ``http://127.0.0.1:11434``. A context manager.
+
+    ``key`` is sent with every request, unless it is ""; None: that of ``OLLAMA_API_KEY``, as for Ollama's libraries.
+
+    Raises:
+        InvalidSetting: it is nothing that can be sent.
+    """
+
+    def __init__(self, base_url: str, *, key: str | None = None) -> None:
+        self._transport = connect(base_url)
+        key = os.environ.get(_KEY_VARIABLE, "").strip() if key is None else key
+        if not (key.isascii() and key.isprintable()):
+            raise InvalidSetting(f"{_KEY_VARIABLE} has characters in it that no key has")
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +100,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._transport.close()
 
     def heartbeat(self) -> None:
         """Return if a server answers.
@@ -106,22 +112,31 @@ class Client:
 
     def version(self) -> ServerVersion:
         """The server's version."""
-        response = self._call("GET", "/api/version")
-        found = _PUNA.search(response.headers.get("server", ""))
-        return ServerVersion(str(_object(response.content).get("version", "")), found.group(1) if found else "")
+        headers, content = self._call("GET", "/api/version")
+        found = _PUNA.search(headers.get("server") or "")
+        return ServerVersion(str(_object(content).get("version", "")), found.group(1) if found else "")
 
     def list(self) -> tuple[ModelSummary, ...]:
         """The models in the store, the latest changed first."""
-        return tuple(map(wire.summary, self._models("/api/tags")))
+        from puna.client import listings  # noqa: PLC0415 - an answer needs none of those types
+
+        return tuple(map(listings.summary, self._models("/api/tags")))
 
     def running(self) -> tuple[RunningModel, ...]:
         """The models in memory."""
-        return tuple(map(wire.running, self._models("/api/ps")))
+        from puna.client import listings  # noqa: PLC0415
+
+        return tuple(map(listings.running, self._models("/api/ps")))
 
     def show(self, model: str, *, verbose: bool = False) -> ModelDetails:
         """Everything about ``model``; long arrays of its metadata only when ``verbose``."""
-        body = {"model": model} | ({"verbose": True} if verbose else {})
-        return wire.model_details(_object(self._call("POST", "/api/show", body).content))
+        from puna.client import listings  # noqa: PLC0415
+
+        return listings.model_details(self._shown(model, verbose=verbose))
+
+    def capabilities(self, model: str) -> tuple[str, ...]:
+        """What ``model`` can do: completion, embedding, vision, thinking and so on."""
+        return tuple(self._shown(model).get("capabilities") or ())
 
     def copy(self, source: str, destination: str) -> None:
         """Give the model ``source`` a second name."""
@@ -135,13 +150,40 @@ class Client:
         """Free the memory ``model`` takes, once its running requests are answered."""
         self._call("POST", "/api/generate", {"model": model, "keep_alive": 0, "stream": False})
 
-    def generate(self, request: GenerateRequest) -> Generator[Event]:
-        """Complete a prompt. An empty prompt loads the model and yields ``Done("load")``."""
-        return self._events("/api/generate", wire.body(request))
+    def generate(self, request: GenerateRequest, *, request_id: str = "") -> Generator[Event]:
+        """Complete a prompt. An empty prompt loads the model and yields ``Done("load")``.
 
-    def chat(self, request: ChatRequest) -> Generator[Event]:
-        """Continue a conversation. No messages load the model and yield ``Done("load")``."""
-        return self._events("/api/chat", wire.body(request))
+        ``request_id``, 24 hexadecimal digits, is what ``progress`` can be asked for meanwhile, through another client.
+        """
+        return self._events("/api/generate", wire.body(request), request_id)
+
+    def chat(self, request: ChatRequest, *, request_id: str = "") -> Generator[Event]:
+        """Continue a conversation. No messages load the model and yield ``Done("load")``. The id as in ``generate``."""
+        return self._events("/api/chat", wire.body(request), request_id)
+
+    def embed(self, request: EmbedRequest) -> tuple[Sequence[float], ...]:
+        """A vector for each input."""
+        body = wire.body(request)
+        reply = _object(self._call("POST", "/api/embed", body)[1])
+        return tuple(reply.get("embeddings") or ())
+
+    def progress(self, request_id: str) -> RequestProgress | None:
+        """How far the request is that was sent under ``request_id``; None if it runs no more, or nobody knows."""
+        try:
+            running = _object(self._call("GET", "/api/requests")[1]).get("requests") or ()
+        except ApiError:
+            return None  # an Ollama does not tell
+        for one in running:
+            if one.get("id") == request_id:
+                said = one.get("progress") or {}
+                return RequestProgress(
+                    one.get("state") or "", said.get("prompt_done") or 0, said.get("prompt_tokens") or 0
+                )
+        return None
+
+    def answer(self, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """The JSON object that the server answers to GET ``path``, or to POST if there is a ``body``: just as it is."""
+        return _object(self._call("GET" if body is None else "POST", path, body)[1])
 
     def create(self, request: CreateRequest) -> Generator[Progress]:
         """Make a model; the last step is ``Progress("success")``. The files must have been uploaded."""
@@ -160,10 +202,16 @@ class Client:
 
     def store(self) -> StorePlace | None:
         """Where the server's model store is, if the server is a puna on this machine; else None."""
+        from puna.types import StorePlace  # noqa: PLC0415
+
         try:
-            raw = _object(self._call("GET", "/api/store").content)
+            raw = _object(self._call("GET", "/api/store")[1])
             return StorePlace(str(raw["path"]), int(raw["device"]), int(raw["inode"]))
-        except (ApiError, KeyError, TypeError, ValueError):
+        except ApiError as error:
+            if error.code in {401, 403}:
+                raise  # it may well be one, and the caller has the wrong key
+            return None
+        except (KeyError, TypeError, ValueError):
             return None
 
     def has_blob(self, digest: Digest) -> bool:
@@ -182,38 +230,41 @@ class Client:
         Raises:
             OSError: the file cannot be read.
         """
-        with path.open("rb") as file, _translated():
-            size = path.stat().st_size
-            response = self._http.post(
-                f"/api/blobs/{digest}",
-                content=_chunks(iter(lambda: file.read(_UPLOAD_CHUNK), b""), on_progress),
-                headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
-                follow_redirects=False,  # what was read from the file cannot be sent twice
-            )
-        _check(response)
+        with path.open("rb") as file:
+            pieces = _chunks(iter(lambda: file.read(_UPLOAD_CHUNK), b""), on_progress)
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
+            with self._transport.send(
+                "POST", f"/api/blobs/{digest}", content=pieces, headers=self._headers | headers
+            ) as reply:
+                _check(reply)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx2.Response:
-        with _translated():
-            response = self._http.request(method, path, **_json(body))
-        _check(response)
-        return response
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[Mapping[str, str], bytes]:
+        content, headers = _json(body)
+        with self._transport.send(method, path, content=content, headers=self._headers | headers) as reply:
+            _check(reply)
+            return reply.headers, reply.read()
+
+    def _shown(self, model: str, *, verbose: bool = False) -> Mapping[str, Any]:
+        body = {"model": model} | ({"verbose": True} if verbose else {})
+        return _object(self._call("POST", "/api/show", body)[1])
 
     def _models(self, path: str) -> Sequence[Mapping[str, Any]]:
-        return _object(self._call("GET", path).content).get("models") or ()
+        return _object(self._call("GET", path)[1]).get("models") or ()
 
-    def _stream(self, path: str, body: Mapping[str, Any]) -> Generator[Mapping[str, Any]]:
-        with _translated(), self._http.stream("POST", path, **_json(body)) as response:
-            if response.status_code >= 300:
-                response.read()
-                _check(response, streaming=True)
-            for line in split_lines(response.iter_bytes()):
+    def _stream(self, path: str, body: Mapping[str, Any], request_id: str = "") -> Generator[Mapping[str, Any]]:
+        content, headers = _json(body)
+        if request_id:
+            headers["X-Request-Id"] = request_id
+        with self._transport.send("POST", path, content=content, headers=self._headers | headers) as reply:
+            _check(reply, streaming=True)
+            for line in split_lines(reply.pieces()):
                 raw = _object(line)
                 if "error" in raw:
                     raise ApiError(str(raw["error"]))
                 yield raw
 
-    def _events(self, path: str, body: Mapping[str, Any]) -> Generator[Event]:
-        with closing(self._stream(path, body)) as lines:
+    def _events(self, path: str, body: Mapping[str, Any], request_id: str) -> Generator[Event]:
+        with closing(self._stream(path, body, request_id)) as lines:
             for raw in lines:
                 yield from wire.events(raw)
 
@@ -239,25 +290,16 @@ def _chunks(pieces: Iterator[bytes], on_progress: Callable[[int], None]) -> Iter
         on_progress(sent)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-        raise ServerUnreachable("could not connect to puna server, run 'puna serve' to start it") from error
-    except httpx2.HTTPError as error:
-        raise ServerUnreachable(f"the connection to the server broke: {error}") from error
-
-
-def _check(response: httpx2.Response, *, streaming: bool = False) -> None:
-    if response.status_code < 300:
+def _check(reply: Reply, *, streaming: bool = False) -> None:
+    if reply.status < 300:
         return
-    text = response.text.strip()
+    text = reply.read().decode("utf-8", "replace").strip()
     try:
         text = str(json.loads(text)["error"])
     except (ValueError, TypeError, KeyError):
-        text = text or response.reason_phrase  # not a native error: what there is says most
-    raise ApiError(text, code=response.status_code, reason=response.reason_phrase, streaming=streaming)
+        # Not a native error: what there is says most, unless it is a web page.
+        text = f"{reply.reason}; is it a puna or Ollama server?" if text.startswith("<") else text or reply.reason
+    raise ApiError(text, code=reply.status, reason=reply.reason, streaming=streaming)
 
 
 def _object(data: bytes) -> Mapping[str, Any]:
@@ -270,7 +312,7 @@ def _object(data: bytes) -> Mapping[str, Any]:
     return raw
 
 
-def _json(body: Mapping[str, Any] | None) -> dict[str, Any]:
+def _json(body: Mapping[str, Any] | None) -> tuple[bytes | None, dict[str, str]]:
     if body is None:
-        return {}
-    return {"content": wire.encode(body), "headers": {"Content-Type": "application/json"}}
+        return None, {}
+    return wire.encode(body), {"Content-Type": "application/json"}

@@ -10,32 +10,19 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from puna.durations import FOREVER
 from puna.events import Done, Event, Progress, Rendered, Text, Thinking, ToolCalled
-from puna.types import (
-    CreateRequest,
-    Details,
-    Inference,
-    Message,
-    ModelDetails,
-    ModelSummary,
-    PullRequest,
-    PushRequest,
-    RunningModel,
-    Tensor,
-    Timings,
-    TokenLogprob,
-    Tool,
-    ToolCall,
-    Usage,
-)
+from puna.types import Inference, Message, Timings, TokenLogprob, Tool, ToolCall, Usage
 
-_WIRE_NAMES = {"source": "from", "licenses": "license", "render_only": "_debug_render_only"}
+if TYPE_CHECKING:
+    from puna.types import CreateRequest, EmbedRequest, PullRequest, PushRequest
+
+_WIRE_NAMES = {"source": "from", "licenses": "license", "inputs": "input", "render_only": "_debug_render_only"}
 
 
-def body(request: Inference | CreateRequest | PullRequest | PushRequest) -> dict[str, Any]:
+def body(request: Inference | CreateRequest | EmbedRequest | PullRequest | PushRequest) -> dict[str, Any]:
     """The body that asks for a streamed answer to ``request``, saying only what the request says."""
     said = {"stream": True} | {_WIRE_NAMES.get(name, name): value for name, value in _said(request).items()}
     if said.get("keep_alive") == FOREVER:
@@ -72,66 +59,6 @@ def _plain(value: object) -> object:
         case Mapping():
             return dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _details(raw: Mapping[str, Any]) -> Details:
-    said = {name: value for name, value in (raw.get("details") or {}).items() if value is not None}
-    known = {field.name: said[field.name] for field in fields(Details) if field.name in said}
-    return Details(**known | {"families": tuple(said.get("families", ()))})
-
-
-def summary(raw: Mapping[str, Any]) -> ModelSummary:
-    """One model of ``/api/tags``."""
-    return ModelSummary(
-        name=raw.get("name") or raw.get("model") or "",
-        modified=raw.get("modified_at") or "",
-        size=raw.get("size") or 0,
-        digest=raw.get("digest") or "",
-        details=_details(raw),
-        capabilities=tuple(raw.get("capabilities") or ()),
-        remote_model=raw.get("remote_model") or "",
-        remote_host=raw.get("remote_host") or "",
-    )
-
-
-def running(raw: Mapping[str, Any]) -> RunningModel:
-    """One model of ``/api/ps``."""
-    return RunningModel(
-        name=raw.get("name") or raw.get("model") or "",
-        size=raw.get("size") or 0,
-        size_vram=raw.get("size_vram") or 0,
-        digest=raw.get("digest") or "",
-        details=_details(raw),
-        expires=raw.get("expires_at") or "",
-        context_length=raw.get("context_length") or 0,
-    )
-
-
-def model_details(raw: Mapping[str, Any]) -> ModelDetails:
-    """The reply of ``/api/show``."""
-    return ModelDetails(
-        modelfile=raw.get("modelfile") or "",
-        details=_details(raw),
-        model_info=raw.get("model_info") or {},
-        capabilities=tuple(raw.get("capabilities") or ()),
-        modified=raw.get("modified_at") or "",
-        license=raw.get("license") or "",
-        parameters=raw.get("parameters") or "",
-        template=raw.get("template") or "",
-        system=raw.get("system") or "",
-        messages=tuple(
-            Message(role=said.get("role") or "", content=said.get("content") or "")
-            for said in raw.get("messages") or ()
-        ),
-        projector_info=raw.get("projector_info"),
-        tensors=tuple(
-            Tensor(name=tensor["name"], type=tensor["type"], shape=tuple(tensor["shape"]))
-            for tensor in raw.get("tensors") or ()
-        ),
-        requires=raw.get("requires") or "",
-        remote_model=raw.get("remote_model") or "",
-        remote_host=raw.get("remote_host") or "",
-    )
 
 
 def progress(raw: Mapping[str, Any]) -> Progress:

@@ -30,7 +30,8 @@ class LoadSpec:
     ``num_ctx`` is the context of one request in tokens, ``parallel`` how many requests may run at once, ``threads`` the
     CPU threads of a computation, ``batch`` the prompt tokens processed between two looks at the outside world.
     ``pooling`` says that the model is also to make embeddings, and how. ``prompt_cache`` is the most bytes of earlier
-    prompts that are kept beside the contexts, so that they need not be read again.
+    prompts that are kept beside the contexts, so that they need not be read again. ``name`` is what the model is called
+    in logs and errors; it makes no difference.
     """
 
     model: Path
@@ -47,6 +48,7 @@ class LoadSpec:
     kv_cache_type: str = ""
     pooling: Pooling | None = None
     prompt_cache: int = 0
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

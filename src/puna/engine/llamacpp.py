@@ -62,7 +62,7 @@ class LlamaCpp:
     async def load(self, spec: LoadSpec) -> LlamaCppModel:
         """Start a process for ``spec`` and wait until it answers; raises as the contract says."""
         socket = self._private_folder() / f"{next(self._numbers)}.sock"
-        name = spec.model.name
+        name = spec.name or spec.model.name
         process, ready_fd = await self._start(spec, socket, name)
         connections = Connections(socket)
         try:

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from puna.logs import fields
+
 log = logging.getLogger(__name__)
 
 _LAST_WORDS = 12
@@ -120,7 +122,7 @@ class EngineProcess:
             text = line.decode("utf-8", "replace").rstrip()
             self._lines.append(text)
             self._logged += 1
-            log.debug("%s: %s", self._name, text)
+            log.debug("%s", text, extra=fields({"model": self._name}))
         code = await self._process.wait()
         if not self._closing:
             log.error("the engine of %s ended (%s): %s", self._name, _ending(code), self.last_words)

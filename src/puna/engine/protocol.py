@@ -218,7 +218,9 @@ def _error(error: _Error, status: int) -> PunaError:
     if error.type == "exceed_context_size_error":
         return ContextTooLong(error.n_prompt_tokens, error.n_ctx)
     message = error.message or f"the engine answered {status}"
-    return InvalidRequest(message) if status in {400, 422} else GenerationFailed(message)
+    refused = InvalidRequest(message) if status in {400, 422} else GenerationFailed(message)
+    refused.quotes = True  # llama.cpp says what it could not make sense of
+    return refused
 
 
 class Decoder:

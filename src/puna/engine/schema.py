@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache, partial
+from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from puna.engine.references import reached, unresolved
+from puna.engine.spelling import Spelling
 from puna.engine.subschemas import changed, walk
 from puna.errors import InvalidRequest
 
@@ -24,6 +28,7 @@ _GUIDANCE: Mapping[str, Any] = {
 }
 
 _UNENFORCEABLE = (
+    "$dynamicAnchor",
     "$dynamicRef",
     "$recursiveRef",
     "contains",
@@ -63,6 +68,9 @@ _PATTERNS: Mapping[str, str] = {
 }
 """What a text of a format must be beside it."""
 
+_MOST_PARTS = 100
+"""Parts of a schema that are looked through for the one that something is wrong with."""
+
 _COMBINING = ("$ref", "allOf", "anyOf", "oneOf")
 
 ANY_OBJECT: Mapping[str, Any] = {"type": "object", "x-guidance": _GUIDANCE}
@@ -92,19 +100,39 @@ def enforceable(schema: Mapping[str, Any], *, what: str = "format") -> Mapping[s
     Raises:
         InvalidRequest: no answer can be held to the schema; the text says why, and where as a JSON pointer.
     """
+    return _prepared(_encoded(schema), what)
+
+
+@lru_cache(maxsize=64)
+def _prepared(text: str, what: str) -> Mapping[str, Any]:
+    """The schema that is ``text``, made ready: it is asked for before a model is loaded, and again by its engine."""
+    schema = msgspec.json.decode(text)
     for pointer, why in _unenforceable(schema):
         raise InvalidRequest(f"{what}: the JSON Schema cannot be followed: {pointer}: {why}")
     prepared = {**_closed(schema), **_extended(schema), "x-guidance": _GUIDANCE}
-    if problem := _problem(msgspec.json.encode(prepared).decode()):
+    if problem := _problem(_encoded(prepared)):
         where = next(_not_disjoint(prepared), "") if "oneOf" in problem else ""
-        told = f"{where}: more than one of the alternatives could hold" if where else problem
+        told = f"{where}: more than one of the alternatives could hold" if where else _placed(problem, prepared)
         raise InvalidRequest(f"{what}: the JSON Schema cannot be followed: {told}")
     return prepared
 
 
+def _placed(problem: str, schema: Mapping[str, Any]) -> str:
+    """``problem`` after the JSON pointer to the smallest part of ``schema`` that has it."""
+    root = {"$id": "schema:root", **schema}
+    having = [
+        pointer
+        for pointer, _ in islice(walk(schema), _MOST_PARTS)
+        if _problem(_encoded({"$ref": f"{root['$id']}#{quote(pointer)}", "$defs": {"root": root}})) == problem
+    ]
+    smallest = max(having, key=lambda pointer: pointer.count("/"), default="")
+    return f"{smallest}: {problem}" if smallest else problem
+
+
 def _unenforceable(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Where ``schema`` has keywords that cannot be enforced, as JSON pointers, and why."""
-    for pointer, part in walk(schema):
+    yield from unresolved(schema)
+    for pointer, part in reached(schema):
         for keyword in _UNENFORCEABLE:
             if keyword in part and part[keyword] != _TRIVIAL.get(keyword, ...):
                 yield f"{pointer}/{keyword}", "this keyword cannot be enforced"
@@ -208,6 +236,7 @@ class Guard:
 
         loose = {**enforceable(schema), "x-guidance": {"whitespace_flexible": True}}
         self._matcher = LLMatcher(_bytes_as_tokens(), "%llguidance {}\nstart: %json " + _encoded(loose))
+        self._spelling = Spelling(schema)
         self._begun = False
 
     def accepts(self, more: str) -> bool:
@@ -215,9 +244,15 @@ class Guard:
         if not self._begun:
             more = more.lstrip()
             self._begun = bool(more)
+        if self._spelling.misleads(more):
+            return False
         content = more.encode()
         taken: int = self._matcher.try_consume_tokens(list(content))
-        return taken == len(content) or (self._matcher.is_accepting() and not content[taken:].strip())
+        return taken == len(content) or (self.is_complete() and not content[taken:].strip())
+
+    def is_complete(self) -> bool:
+        """Whether the text may end here."""
+        return bool(self._matcher.is_accepting())
 
 
 @cache

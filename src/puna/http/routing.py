@@ -7,31 +7,50 @@ a body, and does not say which methods a path has.
 from __future__ import annotations
 
 import html
+import json
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from puna.errors import PunaError
+from puna.http.access import headers
 from puna.http.dialects import Route
+from puna.http.encoding import unpacked
 from puna.http.guard import limit_body, with_headers
 from puna.http.stream import note
 from puna.service.requests import Caller, calls
+from puna.service.rights import Rights
+
+_REQUEST_ID = re.compile(rb"[0-9a-f]{24}")
+_TRACE = frozenset({b"traceparent", b"tracestate"})
 
 
 class Router:
-    """An ASGI app made of routes. JSON bodies may have ``max_body`` bytes."""
+    """An ASGI app made of routes, for those whom ``admit`` lets in. JSON bodies may have ``max_body`` bytes.
 
-    def __init__(self, routes: Iterable[Route], *, max_body: int) -> None:
+    ``admit`` tells what a caller may do who wants a route, or None, what there is not; or raises a PunaError.
+    """
+
+    def __init__(
+        self, routes: Iterable[Route], *, max_body: int, admit: Callable[[Scope, Route | None], Rights]
+    ) -> None:
         self._max_body = max_body
+        self._admit = admit
         self._paths: dict[str, dict[str, Route]] = {}
         self._parents: dict[str, dict[str, Route]] = {}
         self._roots: dict[str, dict[str, Route]] = {}
+        self._inner: dict[tuple[str, str], dict[str, Route]] = {}
         for route in routes:
             parent, _, last = route.path.rpartition("/")
-            if not last.startswith("{"):
+            if parent.endswith("}"):
+                table = self._inner.setdefault((parent.rpartition("/")[0], last), {})
+            elif not last.startswith("{"):
                 table = self._paths.setdefault(route.path, {})
             else:
                 table = (self._roots if last.endswith(":path}") else self._parents).setdefault(parent, {})
@@ -49,8 +68,19 @@ class Router:
         assert scope["type"] == "http", "puna is served without ASGI lifespan and WebSockets"
         method, path = scope["method"], scope["path"]
         routes = self._find(path)
-        if route := routes.get(method):
-            await self._serve(route, scope, receive, send)
+        route = routes.get(method)
+        who = _caller(scope)
+        calls(who)  # a refusal says whose it is, in the words of its dialect
+        try:
+            who = replace(who, rights=self._admit(scope, route))
+        except PunaError as error:
+            note(error)
+            response = _refuse(error) if route is None else route.refuse(error)
+            await response(scope, receive, with_headers(send, (_id(who), *headers(error))))
+            return
+        calls(who)
+        if route is not None:
+            await self._serve(route, scope, receive, with_headers(send, (_id(who),)))
             return
         if path.endswith("/") and method in self._find(path[:-1]):
             response = _redirect(scope)
@@ -69,18 +99,19 @@ class Router:
             return {}
         if parent in self._parents:
             return self._parents[parent]
+        above, _, value = parent.rpartition("/")
+        if value and (above, last) in self._inner:
+            return self._inner[above, last]
         return next((routes for root, routes in self._roots.items() if path.startswith(f"{root}/")), {})
 
     async def _serve(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         if "{" in route.path:
-            parent, _, name = route.path.rpartition("/")
-            value = scope["path"].removeprefix(f"{parent}/")
-            scope["path_params"] = {name[1:-1].removesuffix(":path"): value}
-        who = _caller(scope)
-        calls(who)
-        send = with_headers(send, ((b"x-request-id", who.id.encode()),))
+            before, _, rest = route.path.partition("{")
+            name, _, after = rest.partition("}")
+            value = scope["path"].removeprefix(before).removesuffix(after)
+            scope["path_params"] = {name.removesuffix(":path"): value}
         if route.limited:
-            receive = limit_body(scope, receive, self._max_body)
+            receive = unpacked(scope, limit_body(scope, receive, self._max_body), self._max_body)
         try:
             try:
                 response = await route.endpoint(Request(scope, receive))
@@ -96,7 +127,20 @@ class Router:
 
 def _caller(scope: Scope) -> Caller:
     client = scope.get("client")
-    return Caller(secrets.token_hex(12), client[0] if client else "")
+    # Who brings an id can ask how far the request is while it has no reply yet.
+    brought = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    id_ = brought.decode() if _REQUEST_ID.fullmatch(brought) else secrets.token_hex(12)
+    trace = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE}
+    return Caller(id_, client[0] if client else "", trace=trace)
+
+
+def _id(who: Caller) -> tuple[bytes, bytes]:
+    return b"x-request-id", who.id.encode()
+
+
+def _refuse(error: PunaError) -> Response:
+    """The response to who is not told whether there is anything."""
+    return Response(json.dumps({"error": str(error)}), error.status, media_type="application/json")
 
 
 def _redirect(scope: Scope) -> Response:

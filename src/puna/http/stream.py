@@ -20,6 +20,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.errors import PunaError
+from puna.http.exchanges import failed, farewell
+from puna.logs import fields
+from puna.service.requests import caller
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +44,10 @@ def ascii_json(value: Any) -> bytes:
 
 
 def note(error: Exception) -> None:
-    """Log an error that a client is about to be told of: with its traceback when nobody foresaw it.
-
-    A request's own faults are its caller's business, and are not logged.
-    """
+    """Take down an error that a client is about to be told of, and log it with its traceback when nobody foresaw it."""
+    failed(error)
     if not isinstance(error, PunaError):
-        log.error("internal error while answering a request", exc_info=error)
-    elif error.status >= 500:
-        log.warning("a request failed: %s", error)
+        log.error("internal error while answering a request", exc_info=error, extra=fields({"id": caller().id}))
 
 
 async def race(work: Coroutine[Any, Any, T], receive: Receive) -> T:
@@ -124,14 +123,17 @@ class EventStream(Generic[T]):
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
         try:
-            async with aclosing(self._events) as events:
-                async for event in events:
-                    if not (body := self._encode(event)):
-                        continue
-                    if not started:
-                        await self._start(send)
-                        started = True
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
+            try:
+                async with aclosing(self._events) as events:
+                    async for event in events:
+                        if not (body := self._encode(event)):
+                            continue
+                        if not started:
+                            await self._start(send)
+                            started = True
+                        await send({"type": "http.response.body", "body": body, "more_body": True})
+            except asyncio.CancelledError:
+                raise farewell() from None
         except Exception as error:  # noqa: BLE001 -- whatever it is, the client is told and the log keeps it
             note(error)
             if not started:

@@ -7,10 +7,10 @@ Adding a place is adding a module.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType, TracebackType
@@ -23,7 +23,34 @@ from puna.registry.session import Session
 from puna.registry.upload import LocalBlob, Upload
 
 
-class Place:
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of a model that has no manifest. ``size`` in bytes, ``digest`` None where the server tells none.
+
+    ``key`` stands for the digest as long as it is not known: it changes with the file.
+    """
+
+    name: str
+    source: Source
+    size: int
+    digest: Digest | None
+    key: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """The files that a model is to be made of, where it has no manifest. ``origin`` is the name or URL they are at."""
+
+    origin: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def version(self) -> Digest:
+        """Stands for just these files."""
+        return Digest(hashlib.sha256("\n".join(str(file.key) for file in self.files).encode()).hexdigest())
+
+
+class Place(ABC):
     """Where one model is had from, for the length of one pull or push. An async context manager.
 
     ``name`` is what the model is called here, ``session`` the connection with the place.
@@ -41,13 +68,9 @@ class Place:
     ) -> None:
         await self.session.aclose()
 
-
-class Registry(Place, ABC):
-    """One model at its registry."""
-
     @abstractmethod
-    async def manifest(self) -> bytes:
-        """The manifest, byte for byte.
+    async def contents(self) -> bytes | FileSet:
+        """What there is under the name now: the model's manifest, byte for byte, or the files to make it of.
 
         Raises:
             RemoteNotFound: there is no such model.
@@ -56,10 +79,14 @@ class Registry(Place, ABC):
 
     @abstractmethod
     def blob(self, digest: Digest) -> Source:
-        """Where a blob of the model can be fetched from."""
+        """Where a blob that the manifest names can be fetched from.
+
+        Raises:
+            RemoteNotFound: nothing is kept there by its digest.
+        """
 
 
-class Writable(Registry):
+class Writable(Place):
     """A registry that models can be pushed to. First the blobs, then the manifest that names them."""
 
     @abstractmethod
@@ -84,34 +111,7 @@ class Writable(Registry):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of a model that has no manifest. ``size`` in bytes, ``digest`` None where the server tells none.
-
-    ``key`` stands for the digest as long as it is not known: it changes with the file.
-    """
-
-    name: str
-    source: Source
-    size: int
-    digest: Digest | None
-    key: Digest
-
-
-class Files(Place, ABC):
-    """Files of a model somewhere, from which it is made here."""
-
-    @abstractmethod
-    async def files(self) -> Sequence[RemoteFile]:
-        """What there is to fetch.
-
-        Raises:
-            RemoteNotFound: there is nothing.
-            RegistryError: it cannot be told.
-        """
-
-
-def open(reference: str, *, insecure: bool = False) -> Registry | Files:  # noqa: A001 - a door, and it is opened
+def open(reference: str, *, insecure: bool = False) -> Place:  # noqa: A001 - a door, and it is opened
     """Open the place that ``reference`` names: a model's name, or the URL of a file. Nothing is sent yet.
 
     Raises:
@@ -124,16 +124,16 @@ def open(reference: str, *, insecure: bool = False) -> Registry | Files:  # noqa
     return _opened(importlib.import_module(f"{__name__}.oci"), reference, insecure)
 
 
-def repository(name: ModelName, session: Session) -> Registry:
+def repository(name: ModelName, session: Session) -> Place:
     """The model ``name`` at a registry of the usual kind, spoken with over ``session``."""
     found = importlib.import_module(f"{__name__}.oci").OciRegistry(name, session)
-    assert isinstance(found, Registry)
+    assert isinstance(found, Place)
     return found
 
 
-def _opened(module: ModuleType, reference: str, insecure: bool) -> Registry | Files:
+def _opened(module: ModuleType, reference: str, insecure: bool) -> Place:
     place = module.open(reference, insecure=insecure)
-    assert isinstance(place, Registry | Files)
+    assert isinstance(place, Place)
     return place
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
-from puna.download import Location
-from puna.errors import InvalidDigest, InvalidName, InvalidRequest, RegistryError
+from puna.download import Location, Source
+from puna.errors import InvalidDigest, InvalidName, InvalidRequest, RegistryError, RemoteNotFound
 from puna.names import Digest, ModelName
-from puna.registry import Files, RemoteFile
+from puna.registry import FileSet, Place, RemoteFile
 from puna.registry.session import Reply, Session
 
 _SPLIT = re.compile(r"-00001-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
@@ -23,7 +23,7 @@ def claims(reference: str) -> bool:
     return parts.scheme.lower() in ("http", "https") and parts.path.lower().endswith(".gguf")
 
 
-def open(reference: str, *, insecure: bool) -> Files:  # noqa: A001 - the contract's word
+def open(reference: str, *, insecure: bool) -> Place:  # noqa: A001 - the contract's word
     """The file at the URL ``reference``.
 
     Raises:
@@ -46,24 +46,32 @@ def _name(path: str, reference: str) -> ModelName:
     return ModelName.parse(stem)
 
 
-class DirectFiles(Files):
+class DirectFiles(Place):
     """A file at a URL, with the other parts of it if it is split."""
 
     def __init__(self, name: ModelName, session: Session, url: str) -> None:
         super().__init__(name, session)
         self._url = url
 
-    async def files(self) -> Sequence[RemoteFile]:
+    async def contents(self) -> FileSet:
         """The file, or all its parts. Raises as the contract says."""
         parts = urlsplit(self._url)
         split = _SPLIT.search(parts.path)
         if split is None:
-            return [await self._file(self._url)]
+            return self._set([await self._file(self._url)])
         paths = [
             f"{parts.path[: split.start()]}-{number:05}-of-{split.group(1)}{parts.path[split.end() :]}"
             for number in range(1, int(split.group(1)) + 1)
         ]
-        return [await self._file(parts._replace(path=path).geturl()) for path in paths]
+        return self._set([await self._file(parts._replace(path=path).geturl()) for path in paths])
+
+    def blob(self, digest: Digest) -> Source:
+        """Nothing: a file is had by its URL. Raises as the contract says."""
+        raise RemoteNotFound(f"{digest} is not kept at a registry", code=404)
+
+    def _set(self, files: Sequence[RemoteFile]) -> FileSet:
+        parts = urlsplit(self._url)
+        return FileSet(f"{parts.scheme}://{self.session.host}{parts.path}", tuple(files))
 
     async def _file(self, url: str) -> RemoteFile:
         # A redirect says what a mirror or a content network behind it may not: what the file's digest is.

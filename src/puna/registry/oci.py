@@ -12,6 +12,8 @@ from puna.registry.upload import LocalBlob, Upload, exists
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_SERVERS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
+"""Where registries answer whose names are not those of their servers."""
 
 
 def open(reference: str, *, insecure: bool) -> Writable:  # noqa: A001 - the contract's word
@@ -21,7 +23,7 @@ def open(reference: str, *, insecure: bool) -> Writable:  # noqa: A001 - the con
         InvalidName: it is not a model's name.
     """
     name = ModelName.parse(reference)
-    return OciRegistry(name, Session(name.host, insecure=insecure))
+    return OciRegistry(name, Session(_SERVERS.get(name.host.lower(), name.host), insecure=insecure))
 
 
 class OciRegistry(Writable):
@@ -32,7 +34,7 @@ class OciRegistry(Writable):
         """The path of the repository."""
         return f"/v2/{self.name.namespace}/{self.name.model}"
 
-    async def manifest(self) -> bytes:
+    async def contents(self) -> bytes:
         """The manifest, byte for byte. Raises as the contract says."""
         accepted = {"Accept": f"{_MANIFEST}, {_OCI_MANIFEST}"}
         reply = await self.session.request("GET", f"{self.path}/manifests/{self.name.tag}", headers=accepted)

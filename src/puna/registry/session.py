@@ -35,11 +35,20 @@ Content = bytes | Callable[[], AsyncIterator[bytes]]
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
 _LARGEST_REPLY = 8 << 20
-_TIMEOUT = httpx2.Timeout(30.0, connect=10.0, pool=None)
-_PAUSES = (0.25, 1.0, 3.0)
-"""Seconds before the second, third and last try."""
-_LONGEST_PAUSE = 20.0
-"""Seconds a registry may ask to be left alone before it is rather an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a registry, in seconds.
+
+    ``connect`` is for a connection and ``stall`` for the next byte; ``pauses`` are those before the second try and each
+    that follows; ``longest_pause`` is what it may ask to be left alone for before that is rather an error.
+    """
+
+    connect: float = 10.0
+    stall: float = 30.0
+    pauses: tuple[float, ...] = (0.25, 1.0, 3.0)
+    longest_pause: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,8 @@ class Session:
 
     It speaks HTTPS, unless ``scheme`` is another. With ``insecure`` it speaks HTTP, or, to a registry that only takes
     TLS, HTTPS without looking at the certificate.
-    ``credentials`` finds what to show a host, ``key`` is where the key of this user lies.
+    ``credentials`` finds what to show a host, ``key`` is where the key of this user lies; ``patience`` is how long to
+    wait.
     """
 
     def __init__(
@@ -86,6 +96,7 @@ class Session:
         insecure: bool = False,
         credentials: Callable[[str], Credentials | None] = credentials_for,
         key: Path | None = None,
+        patience: Patience = Patience(),
     ) -> None:
         self.host = host
         self.insecure = insecure
@@ -93,6 +104,7 @@ class Session:
         self._scheme_known = not insecure
         self._credentials = credentials
         self._key = key or default_path()
+        self._patience = patience
         self._clients: dict[str | None, httpx2.AsyncClient] = {}
         self._shown: dict[tuple[str, str, int], str] = {}
         self._asking = asyncio.Lock()
@@ -192,17 +204,17 @@ class Session:
         return reply.status, reply.body
 
     async def _persistent(self, method: str, url: str, headers: Mapping[str, str], content: Content) -> Reply:
-        for pause in (*_PAUSES, None):
+        for pause in (*self._patience.pauses, None):
             target = url if "://" in url else self.url(url)
             try:
                 reply = await self._once(method, target, headers, content)
             except (httpx2.TransportError, ssl.SSLError) as error:
                 changed = _may_be_tls(error) and self._change_scheme(target)
                 if pause is None or not (changed or _may_pass(error)):
-                    raise Unreachable(f"{method} {_shown(target)}: {reason(error)}") from error
+                    raise Unreachable(f"{_asking(method, target)}: {_failing(error, target)}") from error
                 log.debug("trying again: %s %s: %s", method, _shown(target), error)
             except (httpx2.InvalidURL, httpx2.HTTPError) as error:
-                raise Unreachable(f"{method} {_shown(target)}: {error}") from error
+                raise Unreachable(f"{_asking(method, target)}: {error}") from error
             else:
                 if _wants_tls(reply) and self._change_scheme(target):
                     continue
@@ -210,11 +222,11 @@ class Session:
                 if (reply.status < 500 and reply.status != 429) or reply.status == 501:
                     return reply
                 asked = _retry_after(reply)
-                if pause is None or (asked or 0) > _LONGEST_PAUSE:
+                if pause is None or (asked or 0) > self._patience.longest_pause:
                     return reply
                 await asyncio.sleep(asked or 0)
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads clients, hides nothing
-        raise Unreachable(f"{method} {_shown(url)}: no answer")
+        raise Unreachable(f"{_asking(method, url)}: no answer")
 
     async def _once(self, method: str, url: str, headers: Mapping[str, str], content: Content) -> Reply:
         sent = content if isinstance(content, bytes) else content()
@@ -234,7 +246,7 @@ class Session:
                 verify=network.tls(verified=not self.insecure),
                 proxy=proxy,
                 trust_env=False,
-                timeout=_TIMEOUT,
+                timeout=httpx2.Timeout(self._patience.stall, connect=self._patience.connect, pool=None),
             )
         return self._clients[proxy]
 
@@ -253,6 +265,19 @@ class Session:
 def _host(url: str) -> str:
     """The host of ``url``, with its port where it has one."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _asking(method: str, url: str) -> str:
+    """A request in the words that Ollama's users know."""
+    return f'{method.capitalize()} "{_shown(url)}"'
+
+
+def _failing(error: Exception, url: str) -> str:
+    if not any(isinstance(cause, ConnectionRefusedError) for cause in causes(error)):
+        return reason(error)
+    place = httpx2.URL(url)
+    port = place.port or {"http": 80}.get(place.scheme, 443)
+    return f"dial tcp {place.host}:{port}: connect: {reason(error)}"
 
 
 def _shown(url: str) -> str:

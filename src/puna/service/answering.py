@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from puna import media
 from puna.engine import Loaded, Sampling, Stopped
 from puna.errors import ContextTooLong
-from puna.events import Event, PromptProgress, Text, ToolCalled
+from puna.events import Event, PromptProgress, Text, Thinking, ToolCalled
 from puna.families import Parser
 from puna.families.answer import AnswerReader
 from puna.families.generic import Plain
@@ -26,12 +26,16 @@ IMAGE_TOKENS = 768
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How an answer ended: what the engine said, the prompt it had, all of its raw text, and whether turns were cut."""
+    """How an answer ended: what the engine said, the prompt it had, all of its raw text, and whether turns were cut.
+
+    ``thinking`` is the text of its reasoning.
+    """
 
     stopped: Stopped
     prompt: Prompt | Conversation
     raw: str
     truncated: bool
+    thinking: str = ""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,7 @@ class _Pass:
     answer: str = ""
     stopped: Stopped | None = None
     raw: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
     cached_tokens: int = 0
     prompt_seconds: float = 0.0
@@ -117,7 +122,7 @@ class Answering:
             async for event in events:
                 yield event
         if first.stopped is not None:
-            yield Answered(first.stopped, prompt, first.text, truncated)
+            yield Answered(first.stopped, prompt, first.text, truncated, "".join(first.thinking))
             return
         assert isinstance(prompt, Prompt), "only a prompt is answered in two runs"
         rest = replace(sampling, max_tokens=max(sampling.max_tokens - len(first.raw), 1))
@@ -129,7 +134,7 @@ class Answering:
             async for event in events:
                 if not isinstance(event, PromptProgress):
                     yield event
-        yield Answered(_joined(first, second), prompt, before + second.text, truncated)
+        yield Answered(_joined(first, second), prompt, before + second.text, truncated, "".join(first.thinking))
 
     async def _run(self, run: _Pass, *, until_answer: bool = False) -> AsyncGenerator[Event, None]:
         """One run of the engine.
@@ -156,11 +161,15 @@ class Answering:
                                 run.answer = event.text
                                 return
                             continue
+                        if isinstance(event, Thinking):
+                            run.thinking.append(event.text)
                         yield event
                         if self.one_call and isinstance(event, ToolCalled):
                             run.stopped = _cut(run, time.monotonic() - started)
                             return
         for event in run.reader.close():
+            if isinstance(event, Thinking):
+                run.thinking.append(event.text)
             yield event
 
     async def _within_context(self, prompt: Prompt | Conversation) -> Sampling:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 
 from puna.engine import LoadSpec, Sampling
+from puna.engine.schema import enforceable
 from puna.errors import InvalidRequest, NotCapable
 from puna.events import Done, Event, Rendered
 from puna.families import Chat, Parser
@@ -19,7 +20,7 @@ from puna.service import media
 from puna.service.answering import Answered, Answering, Rendering, text_of
 from puna.service.blocking import blocking
 from puna.service.leasing import Leasing
-from puna.service.toolchoice import offered
+from puna.service.toolchoice import call_schema, offered
 from puna.store.models import Model
 from puna.template.prompt import DEFAULT_TEMPLATE, PromptTemplate
 from puna.types import (
@@ -88,6 +89,19 @@ class _Job:
     def shift(self) -> bool:
         """Whether generation may go on when the context is full."""
         return self.request.shift if self.request.shift is not None else self.model.details.family not in _NO_SHIFT
+
+    def check(self) -> None:
+        """Find out, before a model is loaded for it, whether an answer can be held to what is asked.
+
+        Raises:
+            InvalidRequest: the schema of the answer, or of a call that it must be, cannot be followed.
+        """
+        if self.request.render_only:
+            return
+        if self.must_call:
+            call_schema(self.tools)
+        elif isinstance(self.request.format, Mapping):
+            enforceable(self.request.format)
 
     def chat(self, messages: Sequence[Message]) -> Chat:
         """The chat that ``messages`` make with the rest of the request."""
@@ -180,6 +194,7 @@ class ChatService:
         return _Job(request, model, find(model), options, self._leasing.plan(model, options), think, started)
 
     def _lease(self, job: _Job) -> AbstractAsyncContextManager[Lease]:
+        job.check()
         return self._leasing.lease(job.model, job.spec, job.options, job.request.keep_alive)
 
     async def _answer(
@@ -223,7 +238,7 @@ class ChatService:
             tokens = tuple(await lease.loaded.tokenize(prompt + answered.raw))
         return Done(
             reason=stopped.reason,
-            usage=stopped.usage,
+            usage=replace(stopped.usage, reasoning_tokens=await _reasoning_tokens(lease, answered)),
             timings=Timings(
                 total=self._leasing.clock() - job.started,
                 load=lease.load_seconds,
@@ -234,6 +249,14 @@ class ChatService:
             prompt_truncated=answered.truncated,
             stop_sequence=stopped.stop_sequence,
         )
+
+
+async def _reasoning_tokens(lease: Lease, answered: Answered) -> int:
+    """How many tokens of an answer are its reasoning: those of its text, since engines do not count them apart."""
+    if not answered.thinking:
+        return 0
+    found = await lease.loaded.tokenize(answered.thinking)
+    return min(len(found), answered.stopped.usage.completion_tokens)
 
 
 async def _readable(job: _Job, messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -84,7 +85,7 @@ class Leasing:
         if kept is not None:
             kept.waits(model.name.short, partial(self._pool.is_loading, Key.of(spec)))
         async with self._pool.lease(
-            spec,
+            replace(spec, name=model.name.short),
             name=model.name.short,
             tag=model,
             keep_alive=keep_alive,
@@ -100,9 +101,9 @@ class Leasing:
         await self._pool.unload(Key.of(self.plan(self.model(name), Options())))
 
     def running(self) -> list[RunningModel]:
-        """The models in memory, the one that stays longest first."""
+        """The models in memory that the caller may use, the one that stays longest first."""
         found = sorted(self._pool.running(), key=lambda one: one.expires_in, reverse=True)
-        return [_running_model(one) for one in found]
+        return [_running_model(one) for one in found if self._store.permits(one.tag.name)]
 
     def _free_memory(self) -> int:
         """The machine's available memory, at most a second old: it only guides how many slots a load gets."""

@@ -9,6 +9,7 @@ from puna import gguf, modelfile
 from puna.errors import InvalidDigest, InvalidRequest
 from puna.modelfile import Modelfile
 from puna.names import Digest
+from puna.service.requests import caller
 from puna.store.blobs import Blobs
 from puna.types import CreateRequest
 
@@ -18,12 +19,14 @@ _COPIED = 1 << 22
 def translated(blobs: Blobs, request: CreateRequest) -> CreateRequest:
     """``request`` in today's form: what its Modelfile says, except where a field of its own says otherwise.
 
-    FROM and ADAPTER may be a model's name, ``@sha256:…`` for a blob that was uploaded, or the path of a GGUF file on
-    this machine, which is copied into the store. A request that says ``from`` or ``files`` has today's form already.
+    FROM and ADAPTER may be a model's name, ``@sha256:…`` for a blob that was uploaded, or, if the caller may do
+    everything, the path of a GGUF file on this machine, which is copied into the store. A request that says ``from`` or
+    ``files`` has today's form already.
 
     Raises:
         ModelfileError: the Modelfile is none.
         InvalidRequest: a file it names is not there, or is not a GGUF file.
+        ScopeMissing: it names a file of this machine, and the caller may not do everything.
         DiskFull, StoreError: a file cannot be copied.
     """
     if request.source or request.files is not None or not (request.modelfile or request.path):
@@ -63,6 +66,7 @@ def _read(request: CreateRequest) -> tuple[Modelfile, Path | None]:
     """The Modelfile, and the folder its paths are relative to, if any."""
     if request.modelfile:
         return modelfile.parse(request.modelfile), None
+    caller().rights.require("admin")
     path = Path(request.path).expanduser()
     try:
         return modelfile.parse(path.read_bytes()), path.parent
@@ -83,7 +87,10 @@ def _file(blobs: Blobs, text: str, folder: Path | None) -> tuple[str, str] | Non
 
 def _copied(blobs: Blobs, text: str, folder: Path | None) -> tuple[str, str] | None:
     path = Path(text).expanduser() if not folder else folder / Path(text).expanduser()
-    if not path.is_absolute() or not path.is_file():
+    if not path.is_absolute():
+        return None
+    caller().rights.require("admin")
+    if not path.is_file():
         return None
     if not gguf.is_gguf(path):
         raise InvalidRequest(f"{text} is not a GGUF file")

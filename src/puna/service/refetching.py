@@ -8,11 +8,11 @@ from contextlib import aclosing
 
 from puna import registry
 from puna.download import Downloads, Wanted
-from puna.errors import RemoteNotFound, Unreachable
+from puna.errors import InvalidName, InvalidRequest, Unreachable
 from puna.events import Progress
-from puna.names import ModelName
-from puna.registry import Registry
+from puna.names import Digest, ModelName
 from puna.service.transfer import Transfers
+from puna.store import formats
 from puna.store.formats import Layer
 from puna.store.models import Store
 from puna.types import PullRequest
@@ -37,7 +37,8 @@ class Refetching:
             RegistryError: it cannot be had.
             DiskFull, StoreError: it cannot be written.
         """
-        self._ask(name, self._blob(name, layer))
+        made_of = self._made_of(name)
+        self._ask(name, self._blob(name, layer) if made_of is None else self._model(*made_of))
 
     def fetch_model(self, name: ModelName) -> None:
         """Fetch the model ``name`` anew, with those of its blobs that are not in the store.
@@ -46,7 +47,7 @@ class Refetching:
             RegistryError: it cannot be had.
             DiskFull, StoreError: it cannot be written.
         """
-        self._ask(name, self._model(name))
+        self._ask(name, self._model(name.full))
 
     def _ask(self, name: ModelName, work: Coroutine[None, None, None]) -> None:
         """Do ``work`` with the registry of ``name``; one that could not be reached is not waited for again."""
@@ -61,8 +62,6 @@ class Refetching:
 
     async def _blob(self, name: ModelName, layer: Layer) -> None:
         async with registry.open(name.full, insecure=self._insecure) as place:
-            if not isinstance(place, Registry):
-                raise RemoteNotFound("it did not come from a registry")
             downloads = Downloads(self._store.blobs, connections=self._connections)
             wanted = Wanted(place.blob(layer.blob), layer.size, layer.blob, layer.blob)
             try:
@@ -74,10 +73,27 @@ class Refetching:
             finally:
                 await downloads.close()
 
-    async def _model(self, name: ModelName) -> None:
+    def _made_of(self, name: ModelName) -> tuple[str, Digest] | None:
+        """Where the files were that the model ``name`` was made of, and their version; None if it was pulled whole."""
+        content = self._store.manifests.read(name)
+        for layer in (content and formats.read_manifest(content).layers) or ():
+            origin = layer.parent.rpartition("@")[0]
+            version = formats.noted_version(layer.parent, origin)
+            if version is not None and self._names(origin, name):
+                return origin, version
+        return None
+
+    def _names(self, origin: str, name: ModelName) -> bool:
+        """Whether what is pulled from ``origin`` is called ``name``: a copy has the name of what it was copied from."""
+        try:
+            return registry.open(origin, insecure=self._insecure).name.same_as(name)
+        except (InvalidName, InvalidRequest):
+            return False
+
+    async def _model(self, reference: str, version: Digest | None = None) -> None:
         transfers = Transfers(self._store, connections=self._connections)
         try:
-            async with aclosing(transfers.pull(PullRequest(name.full, self._insecure))) as steps:
+            async with aclosing(transfers.pull(PullRequest(reference, self._insecure), anew=version)) as steps:
                 async for step in steps:
                     self._report(step)
         finally:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from puna import timestamps
 from puna.errors import Canceled, RequestNotFound
 from puna.events import Done, Event, PromptProgress, Text, Thinking
-from puna.types import RequestKind, RequestState, RunningRequest, Usage
+from puna.service.rights import EVERYTHING, NOTHING, Rights
+from puna.types import RequestKind, RequestState, RunningRequest, Timings, Usage
 
-
-class _Counted(Protocol):
-    """A result that says the tokens it took."""
-
-    @property
-    def usage(self) -> Usage: ...
-
-
-T = TypeVar("T", bound=_Counted)
+T = TypeVar("T")
 
 Outcome = Literal["ok", "error", "canceled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One request from outside: its ``id``, and the address it came from ("" if there is none)."""
+    """One request from outside: its ``id``, the address it came from ("" if there is none), and what it may do.
+
+    ``trace`` has the headers that say which trace it is part of, where it came with any (W3C Trace Context).
+    """
 
     id: str
     address: str = ""
+    rights: Rights = NOTHING
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
-_NOBODY = Caller("0" * 24)
+_NOBODY = Caller("0" * 24, rights=EVERYTHING)
+"""What puna does by itself."""
+
 _CALLER: ContextVar[Caller] = ContextVar("caller", default=_NOBODY)
 
 
@@ -57,7 +57,7 @@ class Ticket:
     ``asked`` is when it came, by the clock of all durations, and ``since`` in nanoseconds since the epoch. ``model`` is
     the name it asked for, ``found`` that of the model it got. ``waited`` is the seconds it waited for its turn, those
     of a load (``load``) not among them; None until it has its turn. ``first`` and ``last`` are when its first and its
-    last piece of text came.
+    last piece of text came. ``reason`` is why its answer ended, ``error`` the type of what it failed with.
     """
 
     caller: Caller
@@ -76,7 +76,10 @@ class Ticket:
     prompt_tokens: int = 0
     prompt_done: int = 0
     usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
     outcome: Outcome = "canceled"
+    reason: str = ""
+    error: str = ""
     canceled: bool = False
     task: asyncio.Task[Any] | None = None
 
@@ -107,7 +110,8 @@ class Ticket:
         elif isinstance(event, PromptProgress):
             self.prompt_tokens, self.prompt_done = event.total, event.processed
         elif isinstance(event, Done):
-            self.usage, self.outcome = event.usage, "ok"
+            self.usage, self.timings, self.outcome = event.usage, event.timings, "ok"
+            self.reason = event.reason
 
 
 _TICKET: ContextVar[Ticket | None] = ContextVar("ticket", default=None)
@@ -129,17 +133,17 @@ class Requests:
         self._tickets: dict[Ticket, None] = {}
 
     def running(self) -> list[RunningRequest]:
-        """Those that run, the oldest first."""
+        """Those that run and that the caller may see, the oldest first."""
         now = self._clock()
-        return [_described(one, now) for one in self._tickets]
+        return [_described(one, now) for one in self._visible()]
 
     def cancel(self, id_: str) -> None:
         """End what runs for the request of that id, wherever it stands; its client is told.
 
         Raises:
-            RequestNotFound: nothing does.
+            RequestNotFound: nothing does, or it is not the caller's to end.
         """
-        found = [one for one in self._tickets if one.caller.id == id_]
+        found = [one for one in self._visible() if one.caller.id == id_]
         if not found:
             raise RequestNotFound(id_)
         for one in found:
@@ -164,12 +168,22 @@ class Requests:
                         raise Canceled
                     kept.task = asyncio.current_task()
 
-    async def single(self, kind: RequestKind, model: str, work: Coroutine[Any, Any, T]) -> T:
-        """What ``work`` returns, the request being kept meanwhile. Raises as ``stream``."""
+    async def single(
+        self,
+        kind: RequestKind,
+        model: str,
+        work: Coroutine[Any, Any, T],
+        usage: Callable[[T], Usage] = lambda _: Usage(),
+    ) -> T:
+        """What ``work`` returns, the request being kept meanwhile; ``usage`` tells its tokens. Raises as ``stream``."""
         with self._kept(kind, model) as kept:
             result = await work
-            kept.usage = result.usage
+            kept.usage = usage(result)
             return result
+
+    def _visible(self) -> list[Ticket]:
+        rights = caller().rights
+        return [one for one in self._tickets if rights.may_see(one.caller.rights)]
 
     @contextmanager
     def _kept(self, kind: RequestKind, model: str) -> Iterator[Ticket]:
@@ -186,8 +200,9 @@ class Requests:
                 raise
             current.uncancel()
             raise Canceled from None
-        except Exception:
+        except Exception as error:
             kept.outcome = "canceled" if kept.canceled else "error"
+            kept.error = type(error).__name__
             raise
         finally:
             del self._tickets[kept]

@@ -29,18 +29,19 @@ def offered(tools: tuple[Tool, ...], choice: ToolChoice) -> tuple[Tool, ...]:
     """Those of ``tools`` that the model is to know of.
 
     Raises:
-        InvalidRequest: a tool is required, and there is none, or none of that name.
+        InvalidRequest: a tool is required, and there is none; or one is named that is not there.
     """
     if choice.mode == "none":
         return ()
     if choice.mode == "required" and not tools:
         raise InvalidRequest("tool_choice: a tool call is required, but there are no tools")
-    if not choice.name:
+    if not choice.names:
         return tools
-    named = tuple(tool for tool in tools if tool.name == choice.name)
-    if not named:
-        raise InvalidRequest(f'tool_choice: there is no tool named "{choice.name}"')
-    return named
+    known = {tool.name for tool in tools}
+    for name in choice.names:
+        if name not in known:
+            raise InvalidRequest(f'tool_choice: there is no tool named "{name}"')
+    return tuple(tool for tool in tools if tool.name in choice.names)
 
 
 def call_schema(tools: Sequence[Tool]) -> Schema:

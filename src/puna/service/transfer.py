@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 from puna.download import Downloads
 from puna.events import Progress
+from puna.names import Digest
 from puna.service.pull import pull
 from puna.service.push import push
 from puna.store.models import Store
@@ -23,8 +24,10 @@ class Transfers:
         self._connections = connections
         self._downloads = Downloads(store.blobs, connections=connections)
 
-    def pull(self, request: PullRequest) -> AsyncGenerator[Progress, None]:
+    def pull(self, request: PullRequest, *, anew: Digest | None = None) -> AsyncGenerator[Progress, None]:
         """Fetch a model. Whoever pulls what is being pulled shares the download; it stops when the last one leaves.
+
+        ``anew`` is the version of a model made of files that is to be made again, whatever is there of it.
 
         Raises:
             InvalidName, InvalidRequest: it is not a model's name or a URL that may be fetched; before the first step.
@@ -32,7 +35,7 @@ class Transfers:
             NotCapable: it is of a kind that puna cannot run.
             DiskFull, StoreError: it cannot be written; then a model of that name is as it was.
         """
-        return pull(self._store, self._downloads, request)
+        return pull(self._store, self._downloads, request, anew=anew)
 
     def push(self, request: PushRequest) -> AsyncGenerator[Progress, None]:
         """Send a model to the registry its name says, which gets only what it does not have.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
-from puna.events import Event
+from puna.events import Event, Rendered
 from puna.service.chat import ChatService
 from puna.service.embedding import EmbedService
 from puna.service.requests import Requests
 from puna.service.rerank import RerankService
+from puna.service.tokens import TokenService
 from puna.types import (
     ChatRequest,
+    DetokenizeRequest,
     Embeddings,
     EmbedRequest,
     GenerateRequest,
     Ranking,
     RerankRequest,
     RunningModel,
+    TokenizeRequest,
 )
 
 
@@ -51,7 +54,9 @@ class WatchedEmbedding:
 
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """Make a vector of each input."""
-        return await self._requests.single("embed", request.model, self._embedding.embed(request))
+        return await self._requests.single(
+            "embed", request.model, self._embedding.embed(request), lambda one: one.usage
+        )
 
 
 class WatchedReranking:
@@ -63,4 +68,30 @@ class WatchedReranking:
 
     async def rerank(self, request: RerankRequest) -> Ranking:
         """Tell how well each document answers the query."""
-        return await self._requests.single("rerank", request.model, self._reranking.rerank(request))
+        return await self._requests.single(
+            "rerank", request.model, self._reranking.rerank(request), lambda one: one.usage
+        )
+
+
+class WatchedTokens:
+    """``TokenService``, watched."""
+
+    def __init__(self, tokens: TokenService, requests: Requests) -> None:
+        self._tokens = tokens
+        self._requests = requests
+
+    async def tokenize(self, request: TokenizeRequest) -> Sequence[int]:
+        """The tokens of a text."""
+        return await self._requests.single("tokenize", request.model, self._tokens.tokenize(request))
+
+    async def detokenize(self, request: DetokenizeRequest) -> str:
+        """The text of tokens."""
+        return await self._requests.single("detokenize", request.model, self._tokens.detokenize(request))
+
+    async def render(self, request: ChatRequest | GenerateRequest) -> Rendered:
+        """The prompt that a request comes to, and its tokens."""
+        return await self._requests.single("apply-template", request.model, self._tokens.render(request))
+
+    async def count(self, request: ChatRequest | GenerateRequest) -> int:
+        """The tokens of that prompt."""
+        return await self._requests.single("count-tokens", request.model, self._tokens.count(request))

@@ -24,6 +24,20 @@ _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _LAYER_TYPE = "application/vnd.ollama.image."
 
 
+def versioned(origin: str, version: Digest) -> str:
+    """What a layer notes as its parent that was made here of files at ``origin``: where they were, and which."""
+    return f"{origin}@{version}"
+
+
+def noted_version(parent: str, origin: str) -> Digest | None:
+    """Which of the files at ``origin`` a layer was made of, by what it notes as its parent; None: of something else."""
+    where, _, version = parent.rpartition("@")
+    try:
+        return Digest.parse(version) if where.lower() == origin.lower() else None
+    except InvalidDigest:
+        return None
+
+
 def layer_type(part: Part) -> str:
     """The media type of a layer that holds ``part``."""
     return _LAYER_TYPE + part

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from puna import gguf
-from puna.errors import CorruptManifest
+from puna.errors import BlobNotFound, CorruptManifest, StoreError
 from puna.gguf import Gguf, foreign
 from puna.names import Digest, ModelName
 from puna.store import formats
@@ -81,18 +82,21 @@ class Model:
     def parameters(self) -> Mapping[str, Any]:
         """Its options, as they are stored."""
         layers = self.manifest.of("params")
-        return formats.read_parameters(self.blobs.read(layers[-1].blob)) if layers else {}
+        with mendable():
+            return formats.read_parameters(self.blobs.read(layers[-1].blob)) if layers else {}
 
     @cached_property
     def messages(self) -> tuple[Message, ...]:
         """The conversation that every conversation with it begins with."""
         layers = self.manifest.of("messages")
-        return formats.read_messages(self.blobs.read(layers[-1].blob)) if layers else ()
+        with mendable():
+            return formats.read_messages(self.blobs.read(layers[-1].blob)) if layers else ()
 
     @cached_property
     def licenses(self) -> tuple[str, ...]:
         """The texts of its licences."""
-        return tuple(_utf8(self.blobs.read(layer.blob)) for layer in self.manifest.of("license"))
+        with mendable():
+            return tuple(_utf8(self.blobs.read(layer.blob)) for layer in self.manifest.of("license"))
 
     @property
     def renderer(self) -> str:
@@ -111,7 +115,8 @@ class Model:
         Raises:
             CorruptModel: they are damaged.
         """
-        return gguf.read(self.weights)
+        with mendable():
+            return gguf.read(self.weights)
 
     @cached_property
     def peculiarity(self) -> str:
@@ -126,7 +131,8 @@ class Model:
     @cached_property
     def projector(self) -> Gguf | None:
         """The header of its first projector, None without one."""
-        return gguf.read(self.projectors[0]) if self.projectors else None
+        with mendable():
+            return gguf.read(self.projectors[0]) if self.projectors else None
 
     @cached_property
     def template_choice(self) -> TemplateChoice:
@@ -158,7 +164,18 @@ class Model:
 
     def _text(self, *parts: Part) -> str | None:
         layers = self.manifest.of(*parts)
-        return _utf8(self.blobs.read(layers[-1].blob)) if layers else None
+        with mendable():
+            return _utf8(self.blobs.read(layers[-1].blob)) if layers else None
+
+
+@contextmanager
+def mendable() -> Iterator[None]:
+    """Say, in the error that something of a model is missing or damaged, how it is mended."""
+    try:
+        yield
+    except (BlobNotFound, StoreError) as error:
+        error.args = (f"{error}; puna fsck --repair mends what can be fetched again, and tells of the rest",)
+        raise
 
 
 def _utf8(content: bytes) -> str:

@@ -6,12 +6,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from puna.errors import BlobNotFound, CorruptManifest, ModelNotFound, StoreError
+from puna.errors import BlobNotFound, CorruptManifest, ModelNotFound, ModelNotPermitted, StoreError
 from puna.names import Digest, ModelName
 from puna.store import formats
 from puna.store.blobs import Blobs, digest_of
@@ -19,8 +19,9 @@ from puna.store.disk import DISK, Disk, make_directories, translated
 from puna.store.formats import Manifest
 from puna.store.locks import exclusive
 from puna.store.manifests import Manifests
-from puna.store.model import Model
+from puna.store.model import Model, mendable
 from puna.store.pruning import SPARED_SECONDS, Leftovers, leftovers
+from puna.store.pulling import Pulling
 
 __all__ = ["Model", "Store"]
 
@@ -31,16 +32,28 @@ class Store:
     """A directory of models in Ollama's layout. Its methods may be called from any thread, in several processes.
 
     ``prune`` is whether blobs that no model needs any more are removed when a model is replaced and at a start;
-    ``go_template`` is the operator's word on TEMPLATEs (None: each model's better template).
+    ``go_template`` is the operator's word on TEMPLATEs (None: each model's better template). ``permits`` says whether
+    whoever asks at the moment may have to do with the model of a name: others are not listed, and every method that is
+    given the name of one raises ModelNotPermitted, whether or not there is such a model.
     """
 
-    def __init__(self, root: Path, *, prune: bool = True, go_template: bool | None = None, disk: Disk = DISK) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        prune: bool = True,
+        go_template: bool | None = None,
+        permits: Callable[[ModelName], bool] = lambda _: True,
+        disk: Disk = DISK,
+    ) -> None:
         self.root = root
         self.blobs = Blobs(root / "blobs", disk=disk)
         self.manifests = Manifests(root / "manifests", disk=disk)
+        self.pulling = Pulling(root / "pulling", disk=disk)
         self._disk = disk
         self._prunes = prune
         self._go_template = go_template
+        self.permits = permits
         self._changing = threading.Lock()
         self._read: dict[tuple[str, ...], tuple[tuple[int, ...], Model]] = {}
         self._reported: dict[tuple[str, ...], int] = {}
@@ -55,6 +68,7 @@ class Store:
             StoreError: the store cannot be read.
         """
         wanted = ModelName.parse(name) if isinstance(name, str) else name
+        self.require_permitted(wanted)
         found = self._find(wanted) or self._find(self.manifests.spelling(wanted))
         if found is None:
             raise ModelNotFound(str(name))
@@ -64,6 +78,8 @@ class Store:
         """All models, the latest changed first. One whose manifest or config is damaged is logged and left out."""
         found = []
         for name, status in self.manifests.names():
+            if not self.permits(name):
+                continue
             try:
                 model = self._open(name, status)
             except (StoreError, BlobNotFound) as error:
@@ -74,6 +90,15 @@ class Store:
             if model is not None:
                 found.append(model)
         return sorted(found, key=lambda model: (-model.modified_ns, model.name))
+
+    def require_permitted(self, name: ModelName) -> None:
+        """Do nothing if whoever asks may have to do with the model ``name``, which need not be there.
+
+        Raises:
+            ModelNotPermitted: they may not.
+        """
+        if not self.permits(name):
+            raise ModelNotPermitted(name.short)
 
     def spelling(self, name: ModelName) -> ModelName:
         """``name`` as the store spells it, for the parts of it that exist."""
@@ -95,6 +120,7 @@ class Store:
             CorruptManifest: it is none.
             BlobNotFound, DiskFull, StoreError: as ``write`` does.
         """
+        self.require_permitted(name)
         manifest = formats.read_manifest(content)
         with translated():
             make_directories(self.root, self._disk)
@@ -109,6 +135,8 @@ class Store:
             ModelNotFound: there is no ``source``.
             DiskFull, StoreError: it cannot be written; then everything is as it was.
         """
+        self.require_permitted(source)
+        self.require_permitted(destination)
         with self._alone():
             stored, target = self.manifests.spelling(source), self.manifests.spelling(destination)
             content = self.manifests.read(stored)
@@ -124,6 +152,7 @@ class Store:
             ModelNotFound: there is none.
             StoreError: it cannot be removed.
         """
+        self.require_permitted(name)
         with self._alone():
             stored = self.manifests.spelling(name)
             content = self.manifests.read(stored)
@@ -161,11 +190,13 @@ class Store:
             StoreError: the store cannot be read, or something not be removed.
         """
         with self._alone():
-            found = leftovers(
-                self.blobs.files(), self.needed(), now=time.time() if now is None else now, partials=partials
-            )
+            needed, kept = self.needed(), self.pulling.blobs()
+            now = time.time() if now is None else now
+            found = leftovers(self.blobs.files(), needed, kept=kept, now=now, partials=partials)
             if dry_run:
                 return found
+            if partials:
+                self.pulling.forget_all()
             discarded = {
                 file.digest for file in found.partials if file.digest and self.blobs.discard_partial(file.digest)
             }
@@ -213,13 +244,15 @@ class Store:
         content = self.manifests.read(name)
         if content is None:
             return None
-        manifest = _manifest(content, name)
+        with mendable():
+            manifest = _manifest(content, name)
+            config = formats.read_config(self.blobs.read(manifest.config.blob))
         model = Model(
             name=ModelName(*name.parts),
             digest=digest_of(content),
             modified_ns=status.st_mtime_ns,
             manifest=manifest,
-            config=formats.read_config(self.blobs.read(manifest.config.blob)),
+            config=config,
             blobs=self.blobs,
             go_template=self._go_template,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from puna.names import Digest
@@ -19,7 +20,7 @@ _IDLE_SECONDS = 60
 class Leftovers:
     """Files that no model needs: ``blobs``, ``unfinished`` ones, ``partials`` of downloads; and ``young``, which stay.
 
-    ``resumable`` are the partials that stay because nobody asked for them to go.
+    ``resumable`` are the partials, and blobs of unfinished pulls, that stay because nobody asked for them to go.
     """
 
     blobs: tuple[BlobFile, ...] = ()
@@ -34,10 +35,18 @@ class Leftovers:
         return (*self.blobs, *self.unfinished, *self.partials)
 
 
-def leftovers(files: Iterable[BlobFile], needed: set[Digest], *, now: float, partials: bool = False) -> Leftovers:
+def leftovers(
+    files: Iterable[BlobFile],
+    needed: AbstractSet[Digest],
+    *,
+    now: float,
+    kept: AbstractSet[Digest] = frozenset(),
+    partials: bool = False,
+) -> Leftovers:
     """Sort out which of ``files`` go at ``now`` (seconds since the epoch), given the blobs that are ``needed``.
 
-    A partial download goes only if ``partials`` says so, or once its blob is complete. What is not the store's stays.
+    A partial download goes only if ``partials`` says so, or once its blob is complete; blobs that are ``kept`` for a
+    pull that was not finished go only if it says so. What is not the store's stays.
     """
     there = list(files)
     complete = {file.digest for file in there if file.kind == "blob"}
@@ -46,6 +55,9 @@ def leftovers(files: Iterable[BlobFile], needed: set[Digest], *, now: float, par
     for file in there:
         age = now - file.status.st_mtime
         if file.kind == "foreign" or (file.kind == "blob" and file.digest in needed):
+            continue
+        if file.kind == "blob" and file.digest in kept and not partials:
+            resumable.append(file)
             continue
         if file.kind == "partial" and file.digest not in complete:
             if not partials:

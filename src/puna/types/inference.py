@@ -37,11 +37,11 @@ class Tool:
 class ToolChoice:
     """Which of the tools an answer calls: ``auto``, as the model likes; ``none``; ``required``, at least one.
 
-    ``name`` is the one tool that is required; ``parallel`` allows several calls in one answer.
+    ``names`` are the only tools that may be called, () all of them; ``parallel`` allows several calls in one answer.
     """
 
     mode: Literal["auto", "none", "required"] = "auto"
-    name: str = ""
+    names: tuple[str, ...] = ()
     parallel: bool = True
 
 
@@ -110,11 +110,15 @@ class GenerateRequest(Inference):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer; ``prompt_tokens`` counts cached ones too, of which there are ``cached_tokens``."""
+    """Tokens of one answer; ``prompt_tokens`` counts cached ones too, of which there are ``cached_tokens``.
+
+    ``reasoning_tokens`` of the ``completion_tokens`` are the model's reasoning.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class StoredResponse:
     body: bytes
 
 
-RequestKind = Literal["chat", "generate", "embed", "rerank"]
+RequestKind = Literal["chat", "generate", "embed", "rerank", "tokenize", "detokenize", "apply-template", "count-tokens"]
 RequestState = Literal["queued", "loading", "prompt", "answering"]
 """Where a request stands: it waits for its turn, its model is loaded, its prompt is read, its answer is written."""
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from puna.cli.answer import Printer, Wrapper, play, statistics
+from puna.cli.answer import Printer, play, statistics
 from puna.events import Done, Text, Thinking, ToolCalled
 from puna.types import Timings, ToolCall, Usage
 
@@ -12,36 +12,6 @@ from puna.types import Timings, ToolCall, Usage
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-def wrapped(columns, *pieces):
-    wrapper = Wrapper(columns)
-    return "".join(map(wrapper.feed, pieces)) + wrapper.close()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("the quick brown fox", "the quick \nbrown fox"),
-        ("one\ntwo three", "one\ntwo three"),
-        ("  indented line", "  indented\nline"),
-        ("unbreakablelongword x", "unbreakablelongword\nx"),
-        ("漢字漢字漢字", "漢字漢字漢\n字"),
-        ("a\n\nb", "a\n\nb"),
-        ("", ""),
-    ],
-)
-def test_wrapping(text, expected):
-    """Lines break between words, whole or letter by letter."""
-    assert expected == wrapped(10, text)
-    assert expected == wrapped(10, *text)
-
-
-def test_no_wrapping():
-    """Without a width text passes as it comes."""
-    wrapper = Wrapper(0)
-    assert "hel" == wrapper.feed("hel")
-    assert "" == wrapper.close()
 
 
 def printed(out, *events, **options):
@@ -60,7 +30,7 @@ def test_plain_output_is_exact():
 
 def test_a_model_does_not_steer_the_terminal():
     """Escape sequences of a model do not reach the terminal."""
-    assert "a[31mb\tc\n" == printed(Terminal(), Text("a\x1b[31mb\tc\x07\n\x9b"))
+    assert "a[31mb  c\n" == printed(Terminal(), Text("a\x1b[31mb\tc\x07\n\x9b"))
 
 
 def test_wordwrap_off():
@@ -82,10 +52,22 @@ def test_thinking_that_ends_its_line():
     assert "Thinking...\nhm\n...done thinking.\n\n42" == printed(io.StringIO(), Thinking("hm\n"), Text("42"))
 
 
-def test_thinking_in_colour():
+def test_thinking_in_colour(monkeypatch):
     """On a terminal thinking is grey, and the answer is not."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     expected = "\x1b[1;90mThinking...\n\x1b[0m\x1b[90mhm\n\x1b[0m\x1b[1;90m...done thinking.\n\n\x1b[0m42"
     assert expected == printed(Terminal(), Thinking("hm"), Text("42"))
+
+
+@pytest.mark.parametrize(("variable", "value", "style"), [("NO_COLOR", "1", "\x1b[2m"), ("TERM", "dumb", "")])
+def test_thinking_without_colours(monkeypatch, variable, value, style):
+    """Without colours thinking is dim, and a dumb terminal gets no escapes at all."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv(variable, value)
+    said = printed(Terminal(), Thinking("hm"), Text("42"))
+    assert (True, False) == (f"{style}hm\n" in said, "90m" in said)
+    assert bool(style) == ("\x1b" in said)
 
 
 def test_hidden_thinking():

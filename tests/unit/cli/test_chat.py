@@ -10,8 +10,9 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from puna.cli.chat import LineHistory, converse
-from puna.cli.slash import Session
+from puna.cli.chat import converse
+from puna.cli.history import LineHistory
+from puna.cli.session import Session
 from puna.client import ApiError, Client
 
 ENTER, CTRL_C, CTRL_D, CTRL_J, UP = "\r", "\x03", "\x04", "\n", "\x1b[A"

@@ -265,4 +265,16 @@ def test_server_refuses(api, puna, making):
 def test_unreadable_modelfile(puna, making):
     """A Modelfile that cannot be read is named."""
     (making / "Modelfile").mkdir()
-    assert "Error: Modelfile: Is a directory\n" == puna("create", "mine").err
+    assert "Error: Modelfile: is a directory\n" == puna("create", "mine").err
+
+
+def test_a_level_that_there_is_not(api, puna, making):
+    """A level that no model can be quantized to is refused with those that there are, before a file is sent."""
+    (making / "Modelfile").write_text("FROM ./model.gguf\n")
+    result = puna("create", "mine", "-q", "q9_z")
+    assert 1 == result.code
+    assert (
+        "unsupported quantization type Q9_Z - supported types are F32, F16, Q4_K_S, Q4_K_M, Q8_0, BF16, " in result.err
+    )
+    assert "Q6_K" in result.err
+    assert BLOB not in [asked.path for asked in api.asked]

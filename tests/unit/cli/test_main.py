@@ -1,11 +1,15 @@
 """The command line itself: mistakes, help, version."""
 
+import json
+import os
 import subprocess
 import sys
 
+import click
 import pytest
 
 from puna import __version__, config
+from puna.cli.main import root
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,19 @@ from puna import __version__, config
         (["serve", "x"], "accepts 0 arg(s), received 1"),
         (["start", "x"], "accepts 0 arg(s), received 1"),
         (["help", "frobnicate"], 'unknown command "frobnicate" for "puna"'),
+        (["list", "-vx"], "unknown shorthand flag: 'v' in -vx"),
+        (["--verbose", "list"], "unknown flag: --verbose"),
+        (["-v", "list"], "unknown shorthand flag: 'v' in -v"),
+        (["signin"], "there is no cloud behind puna to sign in to: models run here, and need no account"),
+        (["login"], "there is no cloud behind puna to sign in to: models run here, and need no account"),
+        (["signin", "x"], "accepts 0 arg(s), received 1"),
+        (["runner", "--port", "1"], "puna starts its engines itself: run 'puna serve'"),
+        (["gpu-discover"], "puna tells what it found on this machine with 'puna doctor'"),
+        (["load"], "requires at least 1 arg(s), only received 0"),
+        (["load", "m", "--keepalive", "soon"], 'time: invalid duration "soon"'),
+        (["tokenize"], "requires at least 1 arg(s), only received 0"),
+        (["completion"], "accepts 1 arg(s), received 0"),
+        (["completion", "tcsh"], 'there is no completion for "tcsh"; there is one for bash, zsh, fish'),
         (
             ["run", "m", "--verbose=perhaps"],
             'invalid argument "perhaps" for "--verbose" flag: strconv.ParseBool: parsing "perhaps": invalid syntax',
@@ -81,6 +98,15 @@ def test_version_of_ollama(api, puna):
     assert f"ollama version is 0.33.0\nWarning: client version is {__version__}\n" == puna("-v").out
 
 
+def test_version_as_json(api, puna, monkeypatch, unused_url):
+    """The version for programs: what the API says, the server's own, the command's."""
+    api.on("GET", "/api/version", api.reply(body=b'{"version":"0.33.0"}', headers={"Server": "puna/99.0"}))
+    expected = {"version": "0.33.0", "puna": "99.0", "client": __version__}
+    assert expected == json.loads(puna("-v", "--json").out)
+    monkeypatch.setenv("OLLAMA_HOST", unused_url)
+    assert {"version": None, "puna": None, "client": __version__} == json.loads(puna("--version", "--json").out)
+
+
 def test_version_without_server(puna, monkeypatch, unused_url):
     """Without a server the command still tells its own version, and that is no failure."""
     monkeypatch.setenv("OLLAMA_HOST", unused_url)
@@ -89,27 +115,88 @@ def test_version_without_server(puna, monkeypatch, unused_url):
     assert (0, expected, "") == (result.code, result.out, result.err)
 
 
+@pytest.mark.parametrize("typed", ["lst", "pulll", "LIST", "comp"])
+def test_commands_like_it(puna, typed):
+    """Who mistypes a command is shown those that resemble it."""
+    result = puna(typed)
+    first, *rest = result.err.split("\n\nDid you mean this?\n")
+    assert f'Error: unknown command "{typed}" for "puna"' == first
+    near = {"lst": "list", "pulll": "pull", "LIST": "list", "comp": "completion"}[typed]
+    assert f"\t{near}\n" in "".join(rest)
+    assert (1, "") == (result.code, result.out)
+
+
 def test_help(puna):
-    """Help lists the commands in the order they are met in; so does the bare command."""
+    """Help lists the commands in the order they are met in, and no hidden ones; so does the bare command."""
     result = puna("--help")
-    names = [line.split()[0] for line in result.out.partition("Commands:\n")[2].splitlines()]
+    block = result.out.partition("Available Commands:\n")[2].partition("\nFlags:")[0]
+    names = [line.split()[0] for line in block.splitlines() if line[2:3].strip()]
     expected = [
-        *("serve", "create", "show", "run", "stop", "pull", "push", "list", "ps", "cp", "rm"),
-        *("outdated", "update", "export", "import", "fsck", "prune", "doctor", "bench", "help"),
+        *("serve", "create", "show", "run", "stop", "pull", "push", "signin", "signout", "list", "ps", "cp", "rm"),
+        *("launch", "load", "tokenize", "outdated", "update", "export", "import", "keys", "fsck", "prune"),
+        *("doctor", "bench", "completion", "help"),
     ]
     assert expected == names
-    assert result == puna() == puna("-h") == puna("help")
+    assert result == puna() == puna("-h") == puna("help") == puna("--verbose", "--nowordwrap")
     assert (0, "") == (result.code, result.err)
 
 
+@pytest.mark.parametrize("name", root.entries)
+def test_summaries(name):
+    """The line that the page of all commands has of each is what the command says of itself."""
+    context = click.Context(root, info_name="puna")
+    command = root.get_command(context, name)
+    assert root.entries[name].summary == command.get_short_help_str(limit=1000)
+    assert root.entries[name].hidden == name.startswith(("log", "__")) or name in ("runner", "gpu-discover")
+
+
 def test_help_of_a_command(puna):
-    """A command's help ends with the environment variables that matter to it."""
+    """A command's help says how it is called, and ends with the environment variables that matter to it."""
     result = puna("run", "--help")
-    assert "Usage: puna run [flags] MODEL [PROMPT]\n" in result.out
+    assert "\nUsage:\n  puna run MODEL [PROMPT] [flags]\n\nFlags:\n" in result.out
+    assert "  -h, --help  " in result.out
     block = result.out.partition("Environment Variables:\n")[2]
-    assert ["OLLAMA_HOST", "OLLAMA_NOHISTORY"] == [row.name for row in config.TABLE if row.name in block]
+    assert {"OLLAMA_HOST", "OLLAMA_NOHISTORY"} <= {row.name for row in config.TABLE if row.name in block}
     assert "(default 127.0.0.1:11434)" in " ".join(block.split())
-    assert result == puna("help", "run")
+    assert result == puna("help", "run") == puna("-h", "run") == puna("run", "m", "-h", "--verbose")
+
+
+def test_help_names_aliases(puna):
+    """A command of two names has both in its help, by whichever it is asked for."""
+    result = puna("list", "-h")
+    assert "\nAliases:\n  list, ls\n" in result.out
+    assert result == puna("ls", "-h") == puna("help", "ls")
+
+
+def test_help_of_a_group(puna):
+    """A command that has commands lists them, and each has a page."""
+    assert "\nAvailable Commands:\n  add " in puna("help", "keys").out
+    assert puna("keys", "add", "-h") == puna("help", "keys", "add")
+    assert 'Error: unknown command "x" for "puna keys"\n' == puna("keys", "x").err
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["launch", "claude", "--model", "qwen3"], "ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=puna "),
+        (["launch", "claude", "--model", "qwen3"], "ANTHROPIC_MODEL=qwen3 claude"),
+        (["launch", "codex", "--", "--full-auto"], "OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna codex --full-auto"),
+        (["launch"], "OPENAI_BASE_URL={url}/v1"),
+    ],
+)
+def test_launch(api, puna, args, expected):
+    """Who wants another program launched is told how to point it at puna."""
+    result = puna(*args)
+    assert (1, "") == (result.code, result.out)
+    assert expected.format(url=api.url) in result.err
+    assert 1 == result.err.count("\n")
+
+
+def test_signing_out(puna):
+    """Nobody is signed in, which is what signing out is to come to."""
+    result = puna("signout")
+    assert (0, "You are not signed in: there is no cloud behind puna\n", "") == (result.code, result.out, result.err)
+    assert result == puna("logout")
 
 
 def test_help_of_serve_names_every_variable(puna):
@@ -124,8 +211,36 @@ def test_as_module():
     assert (1, 'Error: unknown command "frob" for "puna"\n') == (done.returncode, done.stderr)
 
 
-def test_starts_light():
-    """What takes long to import is imported only by the commands that need it."""
-    code = "import sys, puna.cli.main; print(*{'httpx2', 'rich', 'prompt_toolkit', 'uvicorn'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "" == done.stdout.strip()
+HEAVY = {
+    *("asyncio", "http.client", "httpx2", "jinja2", "json", "logging", "msgspec", "prompt_toolkit", "rich", "ssl"),
+    *("puna.client", "puna.config", "puna.events", "puna.names", "puna.service", "puna.store", "puna.types", "uvicorn"),
+}
+
+
+NEEDED_TO_CALL = ("client", "config", "events", "names", "types")
+
+
+@pytest.mark.parametrize(
+    ("args", "needed"),
+    [
+        (["--help"], set()),
+        (["lst"], set()),
+        (["completion", "bash"], set()),
+        (["help", "list"], {"json", "logging", "puna.config"}),
+        (["run", "--help"], {"json", "logging", "puna.config"}),
+        (["rm", "--help"], {"json", "logging", "puna.config"}),
+        (["list"], {"http.client", "json", "logging", "ssl", *(f"puna.{name}" for name in NEEDED_TO_CALL)}),
+    ],
+)
+def test_starts_light(args, needed, unused_url):
+    """No command waits for what it does not need to be imported."""
+    code = "import sys, puna.cli.main as m; m.main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args],
+        env=os.environ | {"OLLAMA_HOST": unused_url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = set(done.stderr.splitlines()[-1].split())
+    assert set() == imported & HEAVY - needed

@@ -1,5 +1,6 @@
 """The commands about models that are there: output, streams and exit codes."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -209,3 +210,40 @@ def test_rm_cannot_stop(api, puna):
     result = puna("rm", "x1")
     expected = (0, "deleted 'x1'\n", "Warning: unable to stop model 'x1'\n")
     assert expected == (result.code, result.out, result.err)
+
+
+@pytest.mark.parametrize(("command", "route"), [("list", "/api/tags"), ("ls", "/api/tags"), ("ps", "/api/ps")])
+def test_lists_as_json(api, puna, command, route):
+    """A program gets what the API says of the models it asks for, with fields that puna does not know too."""
+    models = [{"name": "Smol:latest", "size": 1, "newer": [None]}, {"name": "other:latest"}]
+    api.on("GET", route, {"models": models})
+    assert {"models": models} == json.loads(puna(command, "--json").out)
+    assert {"models": models[:1]} == json.loads(puna(command, "smol", "--json").out)
+
+
+def test_show_as_json(api, puna):
+    """A program gets what the API says of a model, or the part of it that it names."""
+    api.on("POST", "/api/show", SHOWN)
+    assert SHOWN == json.loads(puna("show", "cli1", "--json").out)
+    assert {"system": "You are\nmultiline."} == json.loads(puna("show", "cli1", "--json", "--system").out)
+    puna("show", "-v", "cli1", "--json")
+    assert {"model": "cli1", "verbose": True} == api.bodies("/api/show")[-1]
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (
+            {"body": b"<html><h1>It works!</h1></html>"},
+            "the server's answer is not JSON; is it a puna or Ollama server?",
+        ),
+        ({"status": 502, "body": b"<html>\n<h1>Oh</h1>"}, "Bad Gateway; is it a puna or Ollama server?"),
+        ({"status": 404, "body": b"404 page not found"}, "404 page not found"),
+        ({"body": b"[]"}, "the server's answer is not a JSON object; is it a puna or Ollama server?"),
+    ],
+)
+def test_another_kind_of_server(api, puna, reply, text):
+    """A server that speaks something else is told as such, in one line."""
+    api.on("GET", "/api/tags", api.reply(**reply))
+    result = puna("list")
+    assert (1, "", f"Error: {text}\n") == (result.code, result.out, result.err)

@@ -2,7 +2,7 @@
 
 import io
 
-from puna.cli.progress import Spinner, reporting
+from puna.cli.progress import reporting
 from puna.events import Progress
 
 DIGEST = "sha256:" + "ab" * 32
@@ -42,32 +42,3 @@ def test_lively(monkeypatch):
     assert DIGEST not in out.getvalue()
     for text in ("gathering model components", "copying file sha256:abababababab", "10/10 bytes", "success"):
         assert text in out.getvalue()
-
-
-def test_spinner_stays_silent():
-    """Off a terminal nothing spins."""
-    out = io.StringIO()
-    with Spinner(out) as spinner:
-        spinner.stop()
-    assert "" == out.getvalue()
-
-
-def test_spinner_leaves_nothing_behind():
-    """A spinner that has turned is wiped away when what was waited for comes."""
-
-    class Noticing(Terminal):
-        def write(self, text):
-            written = super().write(text)
-            if "⠹" in text:
-                spinner.stop_soon()
-            return written
-
-    class Stopping(Spinner):
-        def stop_soon(self):
-            self._stopping.set()
-
-    out = Noticing()
-    with Stopping(out) as spinner:
-        spinner._thread.join()
-    assert out.getvalue().startswith("\r\x1b[?25l⠋ ")
-    assert out.getvalue().endswith("\r\x1b[K\x1b[?25h")

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from puna.cli import slash
-from puna.cli.slash import Ask, ListModels, Load, Quit, Save, Say, Session, ShowModel, complete, interpret
+from puna.cli.session import Session
+from puna.cli.slash import Ask, ListModels, Load, Quit, Save, Say, ShowModel, Unknown, complete, interpret
 from puna.types import Message
 
 SESSION = Session("smol")
@@ -36,7 +37,7 @@ SESSION = Session("smol")
         ("/help set", Say(slash.HELP_SET)),
         ("/? /show", Say(slash.HELP_SHOW)),
         ("/help shortcuts", Say(slash.HELP_SHORTCUTS)),
-        ("/frob x", Say("Unknown command '/frob'. Type /? for help")),
+        ("/frob x", Unknown("/frob", "/frob x")),
         ("/set", Say(slash.HELP_SET, error=True)),
         ("/set frob", Say("Unknown command '/set frob'. Type /? for help")),
         ("/set system", Say(slash.HELP_SET, error=True)),

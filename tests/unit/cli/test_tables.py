@@ -39,7 +39,10 @@ def test_empty_section():
     assert "" == section("Capabilities", [])
 
 
-@pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("Ġ", 1), ("漢字", 4), ("e\u0301", 1)])
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("Ġ", 1), ("漢字", 4), ("e\u0301", 1), ("👩\u200d👩\u200d👧", 2), ("🇩🇪", 2), ("ｱ", 1), ("", 0)],
+)
 def test_width(text, columns):
     """Wide and combining characters count as a terminal shows them."""
     assert columns == width(text)
@@ -114,3 +117,51 @@ def test_never_and_forever():
 def test_moment():
     """Nanoseconds and local offsets of the API are read."""
     assert datetime(2026, 11, 21, 19, 41, 5, 742011, tzinfo=UTC) == moment("2026-11-21T20:41:05.742011893+01:00")
+
+
+HEADER = ("NAME", "ID", "SIZE", "MODIFIED")
+ROWS = (("smollm2:latest", "423809f5f1fe", "98 MB", "2 minutes ago"), ("通义千问:4b", "02219c2ac3f2", "3 GB", "Never"))
+
+
+def test_table_that_fits():
+    """A terminal that is as wide as the table gets it as a pipe does."""
+    whole = table(HEADER, ROWS)
+    assert whole == table(HEADER, ROWS, 56)
+    assert {56} == {width(line.rstrip()) for line in whole.splitlines()[1:2]}
+
+
+def test_table_that_is_closer():
+    """On a terminal that is a little too narrow the columns stand closer together."""
+    lines = table(HEADER, ROWS, 55).splitlines()
+    assert "smollm2:latest  423809f5f1fe  98 MB  2 minutes ago" == lines[1]
+    assert "通义千问:4b     02219c2ac3f2  3 GB   Never" == lines[2]
+
+
+@pytest.mark.parametrize("columns", [10, 20, 40, 49])
+def test_table_that_is_stacked(columns):
+    """On a narrow terminal a name has a line of its own, no cell is broken, and nothing is left out."""
+    shown = table(HEADER, ROWS, columns)
+    lines = shown.splitlines()
+    assert "NAME" == lines[0]
+    assert {"smollm2:latest", "通义千问:4b"} < set(lines)
+    assert all(width(line) <= columns for line in lines if line.count("  ") > 1)
+    cells = [cell for row in (HEADER, *ROWS) for cell in row]
+    assert cells == [cell for line in lines for cell in line.split("  ") if cell]
+
+
+def test_table_at_forty_columns():
+    """Forty columns are enough for a model on two lines."""
+    expected = (
+        "NAME\n  ID  SIZE  MODIFIED\n"
+        "smollm2:latest\n  423809f5f1fe  98 MB  2 minutes ago\n"
+        "通义千问:4b\n  02219c2ac3f2  3 GB  Never\n"
+    )
+    assert expected == table(HEADER, ROWS, 40)
+
+
+def test_section_on_a_narrow_terminal():
+    """A row that has no room has its value on the next line."""
+    rows = [("general.architecture", "llama"), ("general.license", "apache-2.0")]
+    expected = "  Metadata\n    general.architecture\n      llama\n    general.license\n      apache-2.0\n\n"
+    assert expected == section("Metadata", rows, 30)
+    assert section("Metadata", rows) == section("Metadata", rows, 38)

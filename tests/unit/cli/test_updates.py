@@ -53,6 +53,7 @@ def test_outdated_as_json(api, puna, listed):
     assert {
         "outdated": [{"name": listed["old"], "digest": OLD, "latest": NOW, "download": 5000}],
         "unpublished": [listed["own"]],
+        "skipped": [],
         "failed": [],
     } == told
 
@@ -62,7 +63,9 @@ def test_what_was_made_here_is_left_alone(api, puna, listed):
     here = {"name": listed["old"], "model": "old", "digest": OLD, "size": 1, "details": {"parent_model": "own.gguf"}}
     api.on("GET", "/api/tags", {"models": [here]})
     assert "NAME" in puna("outdated", "--insecure").out
-    assert listed["old"] not in puna("outdated", "--insecure").out
+    result = puna("outdated", "--insecure")
+    assert listed["old"] not in result.out
+    assert f"not compared, since made here: '{listed['old']}' (puna update MODEL compares one)\n" == result.err
     assert "updated" not in puna("update", "--all", "--insecure").out
 
 
@@ -129,3 +132,15 @@ def test_a_model_of_ones_own(puna, listed):
     """A model that is named and that no registry has cannot be updated."""
     result = puna("update", listed["own"], "--insecure")
     assert (1, f"Warning: '{listed['own']}' is not in its registry\n") == (result.code, result.err)
+
+
+def test_a_host_that_cannot_be_reached(api, puna):
+    """Models of a host that does not answer are one warning, and the host is asked once."""
+    names = [f"127.0.0.1:1/a/{name}:v1" for name in "abcdefg"]
+    models = [{"name": name, "model": name, "digest": OLD, "size": 1, "details": {}} for name in names]
+    api.on("GET", "/api/tags", {"models": models})
+    result = puna("outdated", "--insecure")
+    assert 1 == result.code
+    [line] = result.err.splitlines()
+    shown = ", ".join(f"'{name}'" for name in names[:5])
+    assert line.startswith(f"Warning: {shown} and 2 more cannot be compared: ")

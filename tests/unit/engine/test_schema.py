@@ -50,6 +50,17 @@ def test_a_schema_that_cannot_be_followed_is_refused(schema: dict[str, Any], rea
         ("/minProperties", {"type": "object", "minProperties": 3}),
         ("/properties/b/oneOf", {"properties": {"a": {"oneOf": [PERSON, TEXT]}, "b": {"oneOf": [CAT, {}]}}}),
         ("/additionalProperties/uniqueItems", {"additionalProperties": {"uniqueItems": True}}),
+        ("/properties/a/$ref", {"properties": {"a": {"$ref": "https://example.com/other.json"}}}),
+        ("/items/$ref", {"items": {"$ref": "#/$defs/gone"}, "$defs": {}}),
+        ("/$ref", {"$ref": "#name"}),
+        (
+            "/items/$ref",
+            {"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+        ),
+        ("/$dynamicAnchor", {"$dynamicAnchor": "a"}),
+        ("/more/a/uniqueItems", {"items": {"$ref": "#/more/a"}, "more": {"a": {"uniqueItems": True}}}),
+        ("/properties/a", {"properties": {"a": {"type": "integer", "multipleOf": 0}, "b": TEXT}}),
+        ("/anyOf/1/prefixItems/0", {"anyOf": [TEXT, {"prefixItems": [{"type": "string", "minLength": -1}]}]}),
     ],
 )
 def test_a_keyword_that_cannot_be_enforced_is_named(pointer: str, schema: dict[str, Any]) -> None:

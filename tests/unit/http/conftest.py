@@ -25,6 +25,7 @@ from puna.events import Done, Event, Progress, Rendered, Text
 from puna.http import app
 from puna.http.dialects import Services
 from puna.names import Digest, ModelName
+from puna.service.keys import KeyFile, Keyring
 from puna.types import (
     ChatRequest,
     CreateRequest,
@@ -390,7 +391,7 @@ def client() -> AsgiClient:
 
 
 @pytest.fixture(scope="session")
-def running_site() -> Iterator[Site]:
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     library = FakeLibrary()
     chat, embedding, transfers = FakeChat(library), FakeEmbedding(library), FakeTransfers()
     settings = config.read({"PUNA_MAX_BODY": "1000", "OLLAMA_MODELS": os.devnull})
@@ -406,7 +407,8 @@ def running_site() -> Iterator[Site]:
         requests=requests,
         metrics=FakeMetrics(),
     )
-    with served(app.build(services, settings, bound_to="127.0.0.1")) as port:
+    keys = Keyring(KeyFile(tmp_path_factory.mktemp("state")), required=False)
+    with served(app.build(services, settings, bound_to="127.0.0.1", keys=keys)) as port:
         yield Site(port, chat, embedding, library, transfers, tokens, reranking, requests)
 
 

@@ -240,7 +240,10 @@ def test_a_client_that_leaves_ends_the_work(site, caplog, words_first):
         assert closed.wait(10)
         assert 200 == site.send("GET", "/").status
 
-    assert [] == caplog.records
+    # The line of an earlier test's request may come late.
+    assert [] == [
+        one for one in caplog.records if one.name != "puna.request" or one.__dict__["fields"]["path"] == "/api/chat"
+    ]
 
 
 def test_a_connection_is_used_again(site):

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna.http.dialects import Route
 from puna.http.routing import Router
+from puna.service.rights import EVERYTHING, Rights
 
 
 async def endpoint(request: Request) -> Response:
@@ -25,6 +26,10 @@ def refuse(error: Exception) -> Response:
     return PlainTextResponse(f"refused: {error}", 500)
 
 
+def everyone(_scope: Any, _route: Route | None) -> Rights:
+    return EVERYTHING
+
+
 ROUTES = (
     Route(("GET", "HEAD"), "/", endpoint, refuse),
     Route(("GET", "HEAD"), "/api/tags", endpoint, refuse),
@@ -33,13 +38,15 @@ ROUTES = (
     Route(("POST",), "/api/blobs/{digest}", endpoint, refuse, limited=False),
     Route(("GET",), "/v1/models", endpoint, refuse),
     Route(("GET",), "/v1/models/{model:path}", endpoint, refuse),
+    Route(("GET",), "/v1/responses/{id}", endpoint, refuse),
+    Route(("GET",), "/v1/responses/{id}/items", endpoint, refuse),
     Route(("GET",), "/broken", broken, refuse),
 )
 
 
 def ask(client: Any, method: str, path: str, query: str = "") -> Any:
     scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": []}
-    asyncio.run(Router(ROUTES, max_body=4)(scope, client.receive, client.send))
+    asyncio.run(Router(ROUTES, max_body=4, admit=everyone)(scope, client.receive, client.send))
     return client
 
 
@@ -57,6 +64,14 @@ def test_the_last_segment_may_be_a_parameter(client):
     assert "POST {'digest': 'sha256:abc'} 5" == ask(client, "POST", "/api/blobs/sha256:abc").text
 
 
+@pytest.mark.parametrize(("path", "id_"), [("/v1/responses/items", "items"), ("/v1/responses/a/items", "a")])
+def test_so_may_the_one_before_it(client, path, id_):
+    """What is asked of a thing stands after its name."""
+    client.body = b"1"
+
+    assert f"GET {{'id': '{id_}'}} 1" == ask(client, "GET", path).text
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -66,6 +81,9 @@ def test_the_last_segment_may_be_a_parameter(client):
         ("POST", "/api/blobs"),
         ("POST", "/api/blobs/"),
         ("POST", "/api/blobs/a/b"),
+        ("GET", "/v1/responses//items"),
+        ("GET", "/v1/responses/a/b"),
+        ("GET", "/v1/responses/a/b/items"),
         ("GET", "/api/tags//"),
         ("GET", "/api/chat/"),
     ],
@@ -150,7 +168,7 @@ def test_a_client_that_leaves_is_not_answered(client):
 def test_two_routes_for_one_path_are_a_mistake():
     """Two dialects cannot claim the same path; the start fails with its name."""
     with pytest.raises(ValueError, match="two routes for POST /api/chat"):
-        Router((*ROUTES, Route(("POST",), "/api/chat", endpoint, refuse)), max_body=1)
+        Router((*ROUTES, Route(("POST",), "/api/chat", endpoint, refuse)), max_body=1, admit=everyone)
 
 
 @pytest.mark.parametrize("name", ["smollm2", "team/smol:one", "host:5000/team/smol"])

@@ -189,12 +189,9 @@ def test_an_error_after_the_first_event_is_a_last_line(client):
     assert client.sent[-1]["more_body"] is False
 
 
-@pytest.mark.parametrize(
-    ("error", "level", "traceback"),
-    [(ValueError("a bug"), logging.ERROR, True), (EngineGone("x"), logging.WARNING, False)],
-)
-def test_the_server_s_own_faults_are_in_its_log(client, caplog, error, level, traceback):
-    """What nobody foresaw is logged with its traceback, and an engine's failure in one line."""
+@pytest.mark.parametrize(("error", "expected"), [(ValueError("a bug"), [logging.ERROR]), (EngineGone("x"), [])])
+def test_what_nobody_foresaw_is_logged_with_its_traceback(client, caplog, error, expected):
+    """Of what was foreseen, the line of the request tells."""
 
     async def events() -> AsyncGenerator[str, None]:
         yield "some"
@@ -202,8 +199,8 @@ def test_the_server_s_own_faults_are_in_its_log(client, caplog, error, level, tr
 
     run(stream(events()), client)
 
-    (record,) = caplog.records
-    assert (level, traceback) == (record.levelno, record.exc_info is not None)
+    assert expected == [record.levelno for record in caplog.records if record.exc_info]
+    assert len(expected) == len(caplog.records)
 
 
 def test_a_whole_answer_races_too():

@@ -9,24 +9,38 @@ import pytest
 from puna import registry
 from puna.errors import InvalidName, InvalidRequest
 from puna.registry.direct import DirectFiles
+from puna.registry.huggingface import Repository
 from puna.registry.oci import OciRegistry
 
 _NAMES = {
     "smollm2": ("registry.ollama.ai/library/smollm2:latest", "https://registry.ollama.ai"),
     "team/model:q4": ("registry.ollama.ai/team/model:q4", "https://registry.ollama.ai"),
     "localhost:5000/team/model": ("localhost:5000/team/model:latest", "https://localhost:5000"),
+    "docker.io/team/model": ("docker.io/team/model:latest", "https://registry-1.docker.io"),
+    "docker.io/model:v1": ("docker.io/library/model:v1", "https://registry-1.docker.io"),
+}
+
+_HUGGING_FACE = {
     "hf.co/user/Repo-GGUF:Q4_K_M": ("hf.co/user/Repo-GGUF:Q4_K_M", "https://hf.co"),
     "huggingface.co/user/repo": ("huggingface.co/user/repo:latest", "https://huggingface.co"),
 }
 
 
 @pytest.mark.parametrize("reference", _NAMES)
-def test_a_name_means_the_registry_of_its_host(reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model is fetched from the host in its name, Ollama's registry by default."""
-    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+def test_a_name_means_the_registry_of_its_host(reference: str) -> None:
+    """A model is fetched from the host in its name, Ollama's registry by default, Docker Hub by its people's name."""
     place = registry.open(reference)
     assert isinstance(place, OciRegistry)
     assert _NAMES[reference] == (place.name.full, place.session.url(""))
+
+
+@pytest.mark.parametrize("reference", _HUGGING_FACE)
+def test_hugging_face_is_known_by_its_hosts(reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both of its names mean Hugging Face, which has ways of its own."""
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    place = registry.open(reference)
+    assert isinstance(place, Repository)
+    assert _HUGGING_FACE[reference] == (place.name.full, place.session.url(""))
 
 
 def test_a_mirror_of_hugging_face_keeps_the_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from puna.errors import PunaError, RateLimited, RegistryError, RemoteNotFound, Unauthorized, Unreachable
 from puna.registry import key
 from puna.registry.credentials import Credentials
-from puna.registry.session import Reply, Session
+from puna.registry.session import Patience, Reply, Session
 
 
 @dataclass(frozen=True)
@@ -270,3 +271,54 @@ def test_a_damaged_key_is_named(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(Unauthorized, match="id_ed25519 cannot be used"):
         key.load(tmp_path / "id_ed25519")
     assert content == (tmp_path / "id_ed25519").read_bytes()
+
+
+IMPATIENT = Patience(connect=5.0, stall=0.2, pauses=(0.01, 0.01))
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"], ids=["nothing", "half"])
+def test_a_registry_that_stalls_is_given_up(said: bytes) -> None:
+    """A registry that takes a request and never answers, or not to the end, is an error after some tries, no hang."""
+    held: list[socket.socket] = []
+
+    def accept() -> None:
+        while True:
+            try:
+                peer, _ = listening.accept()
+            except OSError:
+                return
+            held.append(peer)
+            peer.recv(65536)
+            peer.sendall(said)
+
+    async def ask() -> Reply:
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        async with Session(host, scheme="http", credentials=lambda _: None, patience=IMPATIENT) as session:
+            return await session.request("GET", "/v2/a/b/manifests/latest")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            with pytest.raises(Unreachable):
+                asyncio.run(asyncio.wait_for(ask(), 60))
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for peer in held:
+                peer.close()
+    assert 1 + len(IMPATIENT.pauses) == len(held)
+
+
+def test_a_long_pause_is_an_error(make_peer: Callable[[], Peer]) -> None:
+    """A registry that asks for more patience than there is gets no second request."""
+    peer = make_peer()
+    peer.answer = lambda _: (429, {"Retry-After": "2"}, b"slow down")
+
+    async def ask() -> Reply:
+        patience = Patience(longest_pause=1.0)
+        async with Session(peer.host, scheme="http", credentials=lambda _: None, patience=patience) as session:
+            return await session.request("GET", "/v2/a/b/manifests/latest")
+
+    assert 429 == asyncio.run(ask()).status
+    assert 1 == len(peer.asked)

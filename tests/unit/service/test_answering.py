@@ -372,3 +372,15 @@ def test_reasoning_that_reaches_the_limit_ends_the_answer() -> None:
     assert [Thinking("hm")] == events
     assert isinstance(last, Answered)
     assert "length" == last.stopped.reason
+
+
+def test_the_reasoning_of_an_answer_is_known_at_its_end() -> None:
+    """All of it, in one run or two, for its tokens to be counted."""
+    pieces = [Piece("<think>"), Piece("a "), Piece("b"), Piece("</think>"), Piece("c")]
+    *_, whole = answered(ScriptedModel(*pieces, STOPPED), parser=Tagged())
+    assert isinstance(whole, Answered)
+    assert "a b" == whole.thinking
+    model = ScriptedModel([*pieces, STOPPED], [Piece("{}"), STOPPED])
+    *_, bound = answered(model, parser=Tagged(), thinks=True, wanted="json")
+    assert isinstance(bound, Answered)
+    assert ("a b", 2) == (bound.thinking, len(model.asked))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from puna.errors import InvalidRequest, ModelfileError
+from puna.errors import InvalidRequest, ModelfileError, ScopeMissing
 from puna.service.create import create
 from puna.service.legacy import translated
+from puna.service.requests import Caller, calls
+from puna.service.rights import Rights
 from puna.store.blobs import Blobs, digest_of
 from puna.store.models import Store
 from puna.types import CreateRequest, Message
@@ -118,3 +121,24 @@ def test_what_is_no_modelfile_is_refused(blobs: Blobs, tmp_path: Path) -> None:
         asked(blobs, modelfile="FROM base\nBAKE it")
     with pytest.raises(InvalidRequest, match="cannot be read on the server"):
         asked(blobs, path=str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"path": "Modelfile"}, {"modelfile": "FROM weights.gguf"}, {"modelfile": "FROM nothing.gguf"}]
+)
+def test_files_of_the_server_are_for_who_may_do_everything(
+    blobs: Blobs, tmp_path: Path, fields: dict[str, str]
+) -> None:
+    """A key for adding models does not read what else is on the machine, nor tell whether it is there."""
+    (tmp_path / "Modelfile").write_text("FROM base\n")
+    (tmp_path / "weights.gguf").write_bytes(b"GGUF")
+    said = {name: text.replace("FROM ", f"FROM {tmp_path}/") for name, text in fields.items()}
+    if "path" in said:
+        said["path"] = str(tmp_path / said["path"])
+
+    def asks() -> None:
+        calls(Caller("r", rights=Rights("k", frozenset({"infer", "pull"}))))
+        with pytest.raises(ScopeMissing):
+            asked(blobs, **said)
+
+    copy_context().run(asks)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from puna.errors import Canceled, GenerationFailed, RequestNotFound
 from puna.events import Done, Event, PromptProgress, Text
 from puna.service.requests import Caller, Requests, Ticket, calls, ticket
+from puna.service.rights import Rights
 from puna.types import Ranking, Usage
 
 
@@ -146,7 +148,7 @@ def test_work_of_one_piece_has_its_tokens_counted() -> None:
     async def rank() -> Ranking:
         return Ranking((), Usage(7))
 
-    _, (one,) = ran(lambda requests: requests.single("rerank", "m", rank()))
+    _, (one,) = ran(lambda requests: requests.single("rerank", "m", rank(), lambda ranking: ranking.usage))
     assert ("ok", Usage(7)) == (one.outcome, one.usage)
 
 
@@ -197,3 +199,34 @@ def test_what_does_not_run_cannot_be_ended() -> None:
     """Whatever the id."""
     with pytest.raises(RequestNotFound):
         Requests().cancel("r1")
+
+
+def test_what_runs_is_its_keys_business() -> None:
+    """Others neither see nor end it; who may do everything does."""
+    rights = {key: Rights(key, frozenset({"infer"})) for key in ("mine", "yours")}
+    rights["root"] = Rights("root", frozenset({"admin"}))
+
+    async def work(requests: Requests) -> None:
+        async def look() -> None:
+            for key, seen in (("mine", ["r1"]), ("yours", []), ("root", ["r1"])):
+                calls(Caller("r2", rights=rights[key]))
+                assert seen == [one.id for one in requests.running()]
+            calls(Caller("r2", rights=rights["yours"]))
+            with pytest.raises(RequestNotFound):
+                requests.cancel("r1")
+            calls(Caller("r2", rights=rights["root"]))
+            requests.cancel("r1")
+
+        calls(Caller("r1", rights=rights["mine"]))
+        async with aclosing(requests.stream("chat", "m", waiting())) as stream:
+            await anext(stream)
+            looking = asyncio.create_task(look())
+            with pytest.raises(Canceled):
+                await anext(stream)
+            await looking
+
+    async def waiting() -> AsyncGenerator[Event, None]:
+        yield Text("Hel")
+        await asyncio.Event().wait()
+
+    ran(work)

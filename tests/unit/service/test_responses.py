@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import Coroutine
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from puna.errors import ResponseNotFound, StoreError
+from puna.service.requests import Caller, calls
 from puna.service.responses import KeptResponses
+from puna.service.rights import Rights
 from puna.types import StoredResponse
 
 
@@ -96,3 +102,45 @@ def test_a_file_that_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "responses.sqlite3").write_bytes(b"this is not a database, but it is long enough to be read as one")
     with pytest.raises(StoreError, match=r"responses\.sqlite3"):
         asyncio.run(KeptResponses(tmp_path, limit=100).load("a"))
+
+
+def asking_with(key: str, work: Coroutine[Any, Any, Any]) -> Any:
+    """What ``work`` gives to a caller with that key."""
+
+    async def scene() -> Any:
+        calls(Caller("r", rights=Rights(key, frozenset({"admin"}))))
+        return await work
+
+    return asyncio.run(scene())
+
+
+def test_an_answer_is_its_keys_alone(tmp_path: Path) -> None:
+    """Nobody with another key, or without one, reads, goes on from or deletes it, whatever they may do else."""
+    kept = KeptResponses(tmp_path, limit=100)
+    asking_with("a", kept.save(one("mine")))
+    asking_with("a", kept.save(one("next", "mine")))
+
+    for other in ("b", ""):
+        for work in (kept.load("mine"), kept.conversation("next"), kept.delete("mine")):
+            with pytest.raises(ResponseNotFound):
+                asking_with(other, work)
+    assert one("mine") == asking_with("a", kept.load("mine"))
+    assert [one("mine"), one("next", "mine")] == asking_with("a", kept.conversation("next"))
+    asking_with("a", kept.delete("mine"))
+    with pytest.raises(ResponseNotFound):
+        asking_with("a", kept.load("mine"))
+
+
+def test_answers_of_before_there_were_keys_stay(tmp_path: Path) -> None:
+    """A file of an earlier puna is read on, and belongs to those who need no key."""
+    with closing(sqlite3.connect(tmp_path / "responses.sqlite3")) as database, database:
+        database.execute(
+            "CREATE TABLE responses (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
+            "previous TEXT NOT NULL, items BLOB NOT NULL, body BLOB NOT NULL, size INTEGER NOT NULL)"
+        )
+        database.execute("INSERT INTO responses VALUES (1, 'old', '', ?, ?, 10)", (b"[]", b"x" * 8))
+    kept = KeptResponses(tmp_path, limit=100)
+
+    assert one("old") == asking_with("", kept.load("old"))
+    with pytest.raises(ResponseNotFound):
+        asking_with("a", kept.load("old"))

@@ -28,15 +28,18 @@ PING = tool("ping", None)
 
 
 def test_what_a_model_is_offered() -> None:
-    """All tools, none, or the one that is named."""
+    """All tools, none, or those that are named, in the order they were given."""
     tools = (ADD, CUT)
     assert tools == offered(tools, ToolChoice())
     assert tools == offered(tools, ToolChoice("required"))
     assert () == offered(tools, ToolChoice("none"))
-    assert (CUT,) == offered(tools, ToolChoice("required", "cut"))
+    assert (CUT,) == offered(tools, ToolChoice("required", ("cut",)))
+    assert (ADD, CUT) == offered((ADD, PING, CUT), ToolChoice("auto", ("cut", "add")))
 
 
-@pytest.mark.parametrize(("tools", "choice"), [((), ToolChoice("required")), ((ADD,), ToolChoice("required", "gone"))])
+@pytest.mark.parametrize(
+    ("tools", "choice"), [((), ToolChoice("required")), ((ADD,), ToolChoice("auto", ("add", "gone")))]
+)
 def test_a_choice_that_cannot_be_made(tools: tuple[Tool, ...], choice: ToolChoice) -> None:
     """Nothing can be called that is not there."""
     with pytest.raises(InvalidRequest, match="tool_choice: "):

@@ -16,6 +16,7 @@ from puna.errors import (
     CorruptManifest,
     InvalidName,
     ModelNotFound,
+    ModelNotPermitted,
     StoreError,
 )
 from puna.names import Digest, ModelName
@@ -158,8 +159,18 @@ def test_a_missing_text(store: Store, ollama: Any) -> None:
     """A layer whose blob is gone is noticed when it is needed."""
     ollama.model(SMOL, ollama.layer("system", b"text"))
     store.blobs.remove(store.model("smol").manifest.of("system")[0].blob)
-    with pytest.raises(BlobNotFound):
+    with pytest.raises(BlobNotFound, match="puna fsck --repair"):
         _ = store.model("smol").system
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut short"])
+def test_damaged_weights(store: Store, ollama: Any, weights: bytes, damage: str) -> None:
+    """Whoever uses a model whose weights are gone or damaged is told what mends it."""
+    ollama.model(SMOL, ollama.layer("model", weights))
+    path = store.model("smol").weights
+    path.unlink() if damage == "gone" else path.write_bytes(weights[:100])
+    with pytest.raises(StoreError, match="; puna fsck --repair mends what can be fetched again"):
+        _ = store.model("smol").gguf
 
 
 def test_writing_replaces_and_prunes(store: Store) -> None:
@@ -280,3 +291,33 @@ def test_errors_name_their_kind(store: Store, ollama: Any) -> None:
     (store.root / "manifests" / SMOL).mkdir(parents=True)
     with pytest.raises(StoreError):
         store.model("smol")
+
+
+def test_who_may_use_some_models_has_to_do_with_no_others(store: Store) -> None:
+    """Neither by listing nor by any name, there or not, and nothing is written; what they may use they use."""
+    manifest = new_manifest(store, "be brief")
+    mine, yours, new = (ModelName.parse(name) for name in ("mine", "yours", "new"))
+    for name in (mine, yours):
+        store.write(name, manifest)
+    narrow = Store(store.root, permits=lambda name: name.model == "mine")
+
+    assert [mine] == [model.name for model in narrow.models()]
+    assert mine == narrow.model("mine").name
+    refused: list[Callable[[], object]] = [
+        lambda: narrow.model("yours"),
+        lambda: narrow.model("YOURS"),
+        lambda: narrow.model("not-there"),
+        lambda: narrow.copy(yours, mine),
+        lambda: narrow.copy(mine, yours),
+        lambda: narrow.copy(mine, new),
+        lambda: narrow.delete(yours),
+        lambda: narrow.write(new, manifest),
+        lambda: narrow.install(yours, formats.write_manifest(manifest)),
+    ]
+    for ask in refused:
+        with pytest.raises(ModelNotPermitted):
+            ask()
+    assert {mine, yours} == {model.name for model in store.models()}
+
+    narrow.delete(mine)
+    assert [yours] == [model.name for model in store.models()]

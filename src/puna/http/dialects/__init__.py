@@ -11,12 +11,13 @@ import pkgutil
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from puna.events import Event, Progress, Rendered
+from puna.service.rights import KeyScope
 from puna.types import (
     ChatRequest,
     CreateRequest,
@@ -223,33 +224,54 @@ class Services:
 class About:
     """What the description of the API says of a route, in types that msgspec knows.
 
-    ``takes`` is its body (several types in a tuple: one of them), ``gives`` its reply (None: none, or one that is no
-    JSON), ``streams`` one object of a streamed reply, which is of the type ``media_type``, ``fails`` an error.
-    ``summary`` is a sentence; "": the endpoint's own.
+    ``takes`` is its body, of the media type ``takes_as``; ``gives`` its reply in JSON, ``texts`` the media types of one
+    that is text; ``streams`` an item of a streamed reply, which is of the type ``streams_as``; ``fails`` an error.
+    Several types in a tuple are one of them; None: there is none.
+    ``succeeds`` are the statuses of a reply, ``refuses`` those of errors that the route is known for, beside those that
+    follow from what it takes and of whom. ``parameters`` are the types of those in its path, ``query`` those after it.
+    ``examples`` are bodies by name, ``summary`` is a sentence ("": the endpoint's own).
     """
 
     takes: Any = None
+    takes_as: str = "application/json"
     gives: Any = None
+    texts: tuple[str, ...] = ()
     streams: Any = None
+    streams_as: str = "application/x-ndjson"
     fails: Any = None
-    media_type: str = "application/x-ndjson"
+    succeeds: tuple[int, ...] = (200,)
+    refuses: tuple[int, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    examples: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
+
+
+AtStop = Literal["finish", "break off", "answer"]
+"""What becomes of a route's requests when the server stops: they finish, are ended, or even new ones are answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One path and its methods.
 
-    The last segment of ``path`` may be a parameter, ``{name}``, or ``{name:path}``, which may have slashes.
-    ``endpoint`` gives the response; ``refuse`` makes one of any exception it raises. ``limited`` is false where a body
-    may be of any size, since it is not held in memory. ``about`` is for the description of the API.
+    The last segment of ``path``, or the one before it, may be a parameter, ``{name}``; the last one may also be
+    ``{name:path}``, which may have slashes.
+    ``endpoint`` gives the response; ``refuse`` makes one of any exception it raises. ``scope`` is what a key must be
+    for where keys are needed; "open": none ever is. Unless it is said, it must be for everything.
+    ``counted`` requests count against the limit of their key: those that make a model work. ``limited`` is false where
+    a body may be of any size, since it is not held in memory. ``at_stop`` is what becomes of its requests when the
+    server stops. ``about`` is for the description of the API.
     """
 
     methods: tuple[str, ...]
     path: str
     endpoint: Callable[[Request], Awaitable[ASGIApp]]
     refuse: Callable[[Exception], ASGIApp]
+    scope: KeyScope | Literal["open"] = "admin"
+    counted: bool = False
     limited: bool = True
+    at_stop: AtStop = "finish"
     about: About = field(default_factory=About)
 
 

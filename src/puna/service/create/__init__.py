@@ -15,7 +15,7 @@ from puna import gguf
 from puna.errors import CorruptModel, InvalidRequest, ModelNotFound
 from puna.events import Progress
 from puna.gguf import Gguf
-from puna.names import Digest
+from puna.names import Digest, ModelName
 from puna.service.blocking import blocking
 from puna.service.create import gathering, making, recipe
 from puna.service.create.gathering import File
@@ -33,12 +33,13 @@ Obtain = Callable[[str], AsyncGenerator[Progress, None]]
 
 
 async def create(
-    store: Store, request: CreateRequest, *, obtain: Obtain | None = None, any_layout: bool = False
+    store: Store, request: CreateRequest, *, obtain: Obtain | None = None, any_layout: bool = False, parent: str = ""
 ) -> AsyncGenerator[Progress, None]:
     """Make the model ``request`` asks for, saying each step. Raises as ``Library.create`` says.
 
     ``obtain`` gets the model it starts from when that is not in the store. ``any_layout`` says that the engine reads
-    GGUF files that are laid out for Ollama's own.
+    GGUF files that are laid out for Ollama's own. ``parent`` is what layers made of files note as theirs, in the place
+    of the files' names.
     """
     told: asyncio.Queue[Progress | Exception | None] = asyncio.Queue()
 
@@ -49,7 +50,7 @@ async def create(
     async def work() -> None:
         try:
             with store.blobs.claiming() as claim:
-                await _Creation(store, report, claim, obtain, any_layout=any_layout).run(request)
+                await _Creation(store, report, claim, obtain, any_layout=any_layout, parent=parent).run(request)
         except Exception as error:  # noqa: BLE001 -- it is raised where the steps are heard
             await told.put(error)
         else:
@@ -71,7 +72,14 @@ class _Creation:
     """One model being made. What it uses and makes is claimed, so that nobody takes it for a leftover meanwhile."""
 
     def __init__(
-        self, store: Store, report: Report, claim: Callable[[Digest], None], obtain: Obtain | None, *, any_layout: bool
+        self,
+        store: Store,
+        report: Report,
+        claim: Callable[[Digest], None],
+        obtain: Obtain | None,
+        *,
+        any_layout: bool,
+        parent: str,
     ) -> None:
         self._store = store
         self._blobs = store.blobs
@@ -79,11 +87,14 @@ class _Creation:
         self._claim = claim
         self._obtain = obtain
         self._any_layout = any_layout
+        self._parent = parent
 
     async def run(self, request: CreateRequest) -> None:
         """Make the model ``request`` asks for."""
         request = await blocking(translated, self._blobs, request)
         await blocking(recipe.check, request)
+        # Found out now, not when everything has been made.
+        self._store.require_permitted(ModelName.parse(request.model))
         base = await self._based(request)
         base = await self._adapted(base, request.adapters or {})
         base = await self._drafted(base, request)
@@ -110,7 +121,9 @@ class _Creation:
             steps = ["parsing GGUF"] * len(files)
             await self._claim_all(file.digest for file in files)
             files = await self._translated(await self._joined(files))
-            base = await blocking(gathering.from_files, files, steps=steps, any_layout=self._any_layout)
+            base = await blocking(
+                gathering.from_files, files, steps=steps, any_layout=self._any_layout, parent=self._parent
+            )
         level = recipe.level(request.quantize, base.header.file_type)
         if not level:
             return base
@@ -132,7 +145,7 @@ class _Creation:
     async def _converted(self, request: CreateRequest) -> Base:
         digests = await blocking(gathering.digests, self._blobs, request.files or {})
         await self._claim_all(digests.values())
-        level = recipe.level(request.quantize, "F32") or ("F32" if request.quantize else "F16")
+        level = recipe.level(request.quantize, "F32") or ("F32" if request.quantize else "")
         made = await making.converted(self._blobs, digests, level, self._report)
         return await blocking(gathering.from_files, [await self._file(one) for one in made])
 

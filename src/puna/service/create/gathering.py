@@ -104,10 +104,11 @@ def opened(blobs: Blobs, files: Mapping[str, str] | None) -> list[File]:
     return [_opened(blobs, file, digest) for file, digest in digests(blobs, files).items()]
 
 
-def from_files(files: Sequence[File], *, steps: Sequence[str] = (), any_layout: bool = False) -> Base:
+def from_files(files: Sequence[File], *, steps: Sequence[str] = (), any_layout: bool = False, parent: str = "") -> Base:
     """What a model of ``files`` is made of: one model, with its projectors and adapters.
 
-    ``any_layout`` says that the engine reads what only Ollama's own does.
+    ``any_layout`` says that the engine reads what only Ollama's own does. ``parent`` is what the layers note as theirs,
+    in the place of the files' names.
 
     Raises:
         InvalidRequest: they are not that.
@@ -122,7 +123,7 @@ def from_files(files: Sequence[File], *, steps: Sequence[str] = (), any_layout: 
     base = Base(
         header=models[0],
         ingredients=tuple(
-            Ingredient(layer_type(file.header.kind), file.digest, parent=file.name, status=file.status)
+            Ingredient(layer_type(file.header.kind), file.digest, parent=parent or file.name, status=file.status)
             for file in ordered
         ),
         families=tuple(file.header.architecture for file in ordered if file.header.kind != "adapter"),

@@ -31,6 +31,9 @@ _LOOK_SECONDS = 0.2
 _STALE_SECONDS = 24 * 3600
 _FOLDER = "converting-"
 
+_NARROW = ("F8_E4M3", "F8_E5M2")
+"""Types of weights of which 16 bits would be twice the size and no better."""
+
 _OF_MODELS = (".safetensors", ".json", ".jinja", ".model", ".tiktoken", ".txt")
 """Ends of the names of files that the converter may see: no code, and nothing pickled, since both could do anything."""
 
@@ -75,6 +78,8 @@ async def quantized(blobs: Blobs, source: Gguf, level: str, report: Report) -> M
 async def converted(blobs: Blobs, files: Mapping[str, Digest], level: str, report: Report) -> list[Made]:
     """Convert a model in safetensors files to GGUF of ``level``: the model, and its projector, if it has one.
 
+    Without a level, weights of 8 bits become Q8_0 and all others F16.
+
     Raises:
         NotCapable: the converter is not installed.
         ConversionFailed: the converter cannot do it; the text says why.
@@ -89,7 +94,8 @@ async def converted(blobs: Blobs, files: Mapping[str, Digest], level: str, repor
     try:
         source, target = folder / "source", folder / "target"
         await blocking(_lay_out, blobs, files, source, target)
-        total = await blocking(_expected_bytes, source)
+        total, narrow = await blocking(_expected, source)
+        level = level or ("Q8_0" if narrow else "F16")
         direct = level if level in mixture.FLOATS else "F16"
         await _convert(source, target, direct.lower(), total, report)
         model, projector = target / huggingface.MODEL, target / huggingface.PROJECTOR
@@ -238,6 +244,7 @@ def _lay_out(blobs: Blobs, files: Mapping[str, Digest], source: Path, target: Pa
                 place.symlink_to(blobs.path(digest))
 
 
-def _expected_bytes(source: Path) -> int:
-    """About how large the result will be: two bytes for each element of the weights."""
-    return 2 * sum(one.count for file in source.rglob("*.safetensors") for one in safetensors.read(file).values())
+def _expected(source: Path) -> tuple[int, bool]:
+    """About how large the result will be, two bytes for each element of the weights; and whether those have 8 bits."""
+    tensors = [one for file in source.rglob("*.safetensors") for one in safetensors.read(file).values()]
+    return 2 * sum(one.count for one in tensors), any(one.dtype in _NARROW for one in tensors)

@@ -288,6 +288,15 @@ def test_converted(store: Store, put: Put, converter: None) -> None:
     assert [] == list(store.root.glob("converting-*"))
 
 
+@pytest.mark.parametrize(("level", "expected"), [("", "Q8_0"), ("f16", "F16"), ("q4_K_M", "Q4_K_M")])
+def test_weights_of_8_bits(store: Store, put: Put, converter: None, level: str, expected: str) -> None:
+    """A model published in FP8 becomes Q8_0, which keeps its size, unless something else was asked for."""
+    wide, narrow = b'"dtype": "F32", "shape": [100], ', b'"dtype":"F8_E4M3","shape":[100],'
+    files = model_files(put, model_safetensors=SAFETENSORS.replace(wide, narrow))
+    made(store, files=files, quantize=level)
+    assert expected == store.model("m").details.quantization_level
+
+
 def test_converted_and_quantized(store: Store, put: Put, converter: None) -> None:
     """What is converted to be quantized is stored as it is wanted, and only so."""
     files = model_files(put)

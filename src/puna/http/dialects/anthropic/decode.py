@@ -113,7 +113,7 @@ def _tool_choice(value: Mapping[str, Any] | None) -> ToolChoice:
         case "any":
             return ToolChoice("required", parallel=parallel)
         case "tool" if name:
-            return ToolChoice("required", name, parallel)
+            return ToolChoice("required", (name,), parallel)
         case "tool":
             raise InvalidRequest("tool_choice.name: is required")
         case kind:

@@ -65,7 +65,7 @@ def refuse(error: Exception) -> Response:
 
 def _reply(body: bytes, status: int = 200) -> Response:
     headers = {"request-id": _request_id()}
-    if status in {429, 503}:
+    if status == 503:
         headers["retry-after"] = "1"
     return Response(body, status, headers, media_type=_JSON)
 

@@ -3,41 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from msgspec import Meta, Struct
-
-
-class MessageParam(Struct):
-    """A message of a request: a text, or blocks as Anthropic has them."""
-
-    role: Literal["user", "assistant", "system"]
-    content: str | Sequence[Mapping[str, Any]]
-
-
-class CountTokensRequest(Struct, kw_only=True):
-    """A body of ``count_tokens``, as far as it is described here; Anthropic's reference has the blocks and tools."""
-
-    model: str
-    messages: Annotated[Sequence[MessageParam], Meta(min_length=1)]
-    system: str | Sequence[Mapping[str, Any]] = ""
-    tools: Sequence[Mapping[str, Any]] = ()
-    tool_choice: Mapping[str, Any] = {}
-    thinking: Mapping[str, Any] = {}
-    output_config: Mapping[str, Any] = {}
-    options: Mapping[str, Any] = {}
-    keep_alive: str | float | None = None
-
-
-class MessagesRequest(CountTokensRequest, kw_only=True):
-    """A body of ``messages``; ``options`` and ``keep_alive`` are Ollama's."""
-
-    max_tokens: Annotated[int, Meta(ge=1)]
-    stream: bool = False
-    stop_sequences: Sequence[str] = ()
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
+from msgspec import Struct
 
 
 class TextBlock(Struct, tag_field="type", tag="text"):

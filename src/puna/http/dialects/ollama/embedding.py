@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
@@ -15,17 +15,19 @@ from puna.http import parameters
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
 from puna.http.dialects import About, Embedding, Route
-from puna.http.dialects.ollama import replies, wire
+from puna.http.dialects.ollama import bodies, replies, wire
 from puna.http.dialects.ollama.replies import Say
 from puna.http.stream import note, race
 from puna.types import Embeddings, EmbedRequest
+
+_VECTOR = {"type": "array", "items": {"type": "number"}}
 
 
 class EmbedReply(msgspec.Struct, omit_defaults=True):
     """The reply of ``/api/embed``. Durations in nanoseconds."""
 
     model: str
-    embeddings: Sequence[msgspec.Raw]
+    embeddings: Annotated[Sequence[msgspec.Raw], msgspec.Meta(extra_json_schema={"items": _VECTOR})]
     total_duration: int = 0
     load_duration: int = 0
     prompt_eval_count: int = 0
@@ -34,11 +36,26 @@ class EmbedReply(msgspec.Struct, omit_defaults=True):
 class EmbeddingsReply(msgspec.Struct):
     """The reply of ``/api/embeddings``."""
 
-    embedding: msgspec.Raw
+    embedding: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=_VECTOR)]
 
 
-_EMBED = About(takes=Mapping[str, Any], gives=EmbedReply, fails=wire.Error)
-_EMBEDDINGS = About(takes=Mapping[str, Any], gives=EmbeddingsReply, fails=wire.Error)
+_EMBED = About(
+    takes=bodies.EmbedBody,
+    gives=EmbedReply,
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={
+        "a text": {"model": "smollm2", "input": "Why is the sky blue?"},
+        "several": {"model": "smollm2", "input": ["Why is the sky blue?", "Why is the grass green?"]},
+    },
+)
+_EMBEDDINGS = About(
+    takes=bodies.EmbeddingsBody,
+    gives=EmbeddingsReply,
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={"a text": {"model": "smollm2", "prompt": "Why is the sky blue?"}},
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -47,8 +64,10 @@ def routes(service: Embedding) -> Sequence[Route]:
     """The routes that make embeddings."""
     endpoints = _Endpoints(service)
     return (
-        Route(("POST",), "/api/embed", endpoints.embed, replies.refuse, about=_EMBED),
-        Route(("POST",), "/api/embeddings", endpoints.embeddings, replies.refuse, about=_EMBEDDINGS),
+        Route(("POST",), "/api/embed", endpoints.embed, replies.refuse, "infer", counted=True, about=_EMBED),
+        Route(
+            ("POST",), "/api/embeddings", endpoints.embeddings, replies.refuse, "infer", counted=True, about=_EMBEDDINGS
+        ),
     )
 
 

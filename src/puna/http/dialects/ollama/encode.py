@@ -180,7 +180,7 @@ def tags(models: Iterable[types.ModelSummary]) -> bytes:
         )
         for model in models
     ]
-    return json({"models": listed})
+    return json(wire.Listed(listed))
 
 
 def ps(models: Iterable[types.RunningModel]) -> bytes:
@@ -198,7 +198,7 @@ def ps(models: Iterable[types.RunningModel]) -> bytes:
         )
         for model in models
     ]
-    return json({"models": running})
+    return json(wire.Running(running))
 
 
 def show(model: types.ModelDetails) -> bytes:

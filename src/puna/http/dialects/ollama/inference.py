@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -14,22 +14,51 @@ from starlette.types import ASGIApp
 from puna.errors import InvalidFormat, InvalidOption, ModelNotFound, PunaError, TemplateError
 from puna.events import Answer, Event, Rendered, fold
 from puna.http.dialects import About, Chat, Route
-from puna.http.dialects.ollama import decode, encode, replies, wire
+from puna.http.dialects.ollama import bodies, decode, encode, replies, wire
 from puna.http.dialects.ollama.decode import Call, R, Reply
 from puna.http.stream import note, race
 
-_GENERATE = About(takes=Mapping[str, Any], gives=wire.GenerateReply, streams=wire.GenerateReply, fails=wire.Error)
-_CHAT = About(takes=Mapping[str, Any], gives=wire.ChatReply, streams=wire.ChatReply, fails=wire.Error)
-_PS = About(gives=Mapping[str, Sequence[wire.RunningModel]], fails=wire.Error)
+_HI = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}]}
+
+_GENERATE = About(
+    takes=bodies.GenerateBody,
+    gives=wire.GenerateReply,
+    streams=(wire.GenerateReply, wire.Error),
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={
+        "a prompt": {"model": "smollm2", "prompt": "Why is the sky blue?"},
+        "at once": {"model": "smollm2", "prompt": "Hi", "stream": False, "options": {"num_predict": 8, "seed": 1}},
+        "only load": {"model": "smollm2", "keep_alive": "10m"},
+    },
+)
+_CHAT = About(
+    takes=bodies.ChatBody,
+    gives=wire.ChatReply,
+    streams=(wire.ChatReply, wire.Error),
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={
+        "a chat": _HI,
+        "JSON": _HI
+        | {
+            "stream": False,
+            "format": {"type": "object", "properties": {"sky": {"type": "string"}}, "required": ["sky"]},
+        },
+        "probabilities": _HI | {"stream": False, "logprobs": True, "top_logprobs": 2},
+        "unload": {"model": "smollm2", "keep_alive": 0},
+    },
+)
+_PS = About(gives=wire.Running, fails=wire.Error)
 
 
 def routes(chat: Chat) -> Sequence[Route]:
     """The routes that use models."""
     inference = Inference(chat)
     return (
-        Route(("POST",), "/api/generate", inference.generate, replies.refuse, about=_GENERATE),
-        Route(("POST",), "/api/chat", inference.chat, replies.refuse, about=_CHAT),
-        Route(("GET",), "/api/ps", inference.ps, replies.refuse, about=_PS),
+        Route(("POST",), "/api/generate", inference.generate, replies.refuse, "infer", counted=True, about=_GENERATE),
+        Route(("POST",), "/api/chat", inference.chat, replies.refuse, "infer", counted=True, about=_CHAT),
+        Route(("GET",), "/api/ps", inference.ps, replies.refuse, "infer", about=_PS),
     )
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated
 
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -20,25 +21,77 @@ from puna.events import Progress
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name, stored_name
 from puna.http.dialects import About, Library, Route
-from puna.http.dialects.ollama import decode, encode, replies, wire
+from puna.http.dialects.ollama import bodies, decode, encode, replies, wire
+from puna.http.parameters import Binary
 from puna.http.stream import race
 from puna.names import ModelName
 
-_TAGS = About(gives=Mapping[str, Sequence[wire.ListedModel]], fails=wire.Error)
-_SHOW = About(takes=Mapping[str, Any], gives=wire.Show, fails=wire.Error)
+_BLOB = {
+    "digest": Annotated[
+        str,
+        Meta(
+            pattern="^sha256[:-][0-9a-fA-F]{64}$",
+            description="The SHA-256 of the file.",
+            examples=["sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"],
+        ),
+    ]
+}
+
+_TAGS = About(gives=wire.Listed, fails=wire.Error)
+_SHOW = About(
+    takes=bodies.ShowBody,
+    gives=wire.Show,
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={"a model": {"model": "smollm2"}},
+)
+_COPY = About(
+    takes=bodies.CopyBody,
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={"a second name": {"source": "smollm2", "destination": "my-smollm2"}},
+)
+_DELETE = About(
+    takes=bodies.DeleteBody, fails=wire.Error, refuses=(404, 500), examples={"a model": {"model": "my-smollm2"}}
+)
+_CREATE = About(
+    takes=bodies.CreateBody,
+    gives=wire.Progress,
+    streams=(wire.Progress, wire.Error),
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={"from another": {"model": "mario", "from": "smollm2", "system": "You are Mario."}},
+)
+_HAS_BLOB = About(fails=wire.Error, refuses=(400, 404), parameters=_BLOB)
+_WRITE_BLOB = About(
+    takes=Binary,
+    takes_as="application/octet-stream",
+    fails=wire.Error,
+    succeeds=(200, 201),
+    refuses=(500,),
+    parameters=_BLOB,
+)
 
 
 def routes(library: Library) -> Sequence[Route]:
     """The routes for models on disk."""
     models = Models(library)
     return (
-        Route(("HEAD", "GET"), "/api/tags", models.tags, replies.refuse, about=_TAGS),
-        Route(("POST",), "/api/show", models.show, replies.refuse, about=_SHOW),
-        Route(("POST",), "/api/copy", models.copy, replies.refuse),
-        Route(("DELETE",), "/api/delete", models.delete, replies.refuse),
-        Route(("POST",), "/api/create", models.create, replies.refuse),
-        Route(("HEAD",), "/api/blobs/{digest}", models.has_blob, replies.refuse),
-        Route(("POST",), "/api/blobs/{digest}", models.write_blob, replies.refuse, limited=False),
+        Route(("HEAD", "GET"), "/api/tags", models.tags, replies.refuse, "infer", about=_TAGS),
+        Route(("POST",), "/api/show", models.show, replies.refuse, "infer", about=_SHOW),
+        Route(("POST",), "/api/copy", models.copy, replies.refuse, "pull", about=_COPY),
+        Route(("DELETE",), "/api/delete", models.delete, replies.refuse, "admin", about=_DELETE),
+        Route(("POST",), "/api/create", models.create, replies.refuse, "pull", about=_CREATE),
+        Route(("HEAD",), "/api/blobs/{digest}", models.has_blob, replies.refuse, "pull", about=_HAS_BLOB),
+        Route(
+            ("POST",),
+            "/api/blobs/{digest}",
+            models.write_blob,
+            replies.refuse,
+            "pull",
+            limited=False,
+            about=_WRITE_BLOB,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from puna.errors import PunaError
 from puna.http.dialects.ollama import encode
+from puna.http.exchanges import failed
 from puna.http.stream import EventStream
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ def json(body: bytes, status: int = 200) -> Response:
 
 def refuse(error: Exception, say: Say = plainly) -> Response:
     """The response to a request that failed with ``error``."""
+    failed(error)
     status, text = _said(error, say)
     return json(encode.error(text), status)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -13,47 +13,10 @@ from puna.errors import InvalidRequest
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
 from puna.http.dialects import About, Route, Tokens
-from puna.http.dialects.ollama import decode, replies, wire
+from puna.http.dialects.ollama import bodies, decode, replies, wire
 from puna.http.parameters import keep_alive
 from puna.http.stream import race
 from puna.types import ChatRequest, DetokenizeRequest, GenerateRequest, TokenizeRequest
-
-
-class TokenizeBody(msgspec.Struct, kw_only=True):
-    """A body of ``/api/tokenize``; ``add_special`` adds the tokens that a text begins and ends with."""
-
-    model: str
-    text: str
-    add_special: bool = False
-    options: Mapping[str, Any] = {}
-    keep_alive: str | float | None = None
-
-
-class DetokenizeBody(msgspec.Struct, kw_only=True):
-    """A body of ``/api/detokenize``."""
-
-    model: str
-    tokens: Sequence[Annotated[int, msgspec.Meta(ge=0, lt=2**31)]]
-    options: Mapping[str, Any] = {}
-    keep_alive: str | float | None = None
-
-
-class ChatBody(msgspec.Struct, kw_only=True):
-    """What a body of ``/api/chat`` has that matters here."""
-
-    model: str
-    messages: Annotated[Sequence[Mapping[str, Any]], msgspec.Meta(min_length=1)]
-    tools: Sequence[Mapping[str, Any]] = ()
-    options: Mapping[str, Any] = {}
-
-
-class GenerateBody(msgspec.Struct, kw_only=True):
-    """What a body of ``/api/generate`` has that matters here."""
-
-    model: str
-    prompt: Annotated[str, msgspec.Meta(min_length=1)]
-    system: str = ""
-    options: Mapping[str, Any] = {}
 
 
 class Tokenized(msgspec.Struct):
@@ -79,9 +42,30 @@ class AppliedTemplate(msgspec.Struct, omit_defaults=True):
     image_count: int = 0
 
 
-_TOKENIZE = About(takes=TokenizeBody, gives=Tokenized, fails=wire.Error)
-_DETOKENIZE = About(takes=DetokenizeBody, gives=Detokenized, fails=wire.Error)
-_APPLY_TEMPLATE = About(takes=(ChatBody, GenerateBody), gives=AppliedTemplate, fails=wire.Error)
+_TOKENIZE = About(
+    takes=bodies.TokenizeBody,
+    gives=Tokenized,
+    fails=wire.Error,
+    refuses=(404,),
+    examples={"a text": {"model": "smollm2", "text": "Why is the sky blue?"}},
+)
+_DETOKENIZE = About(
+    takes=bodies.DetokenizeBody,
+    gives=Detokenized,
+    fails=wire.Error,
+    refuses=(404,),
+    examples={"tokens": {"model": "smollm2", "tokens": [9690, 198]}},
+)
+_APPLY_TEMPLATE = About(
+    takes=(bodies.ChatBody, bodies.GenerateBody),
+    gives=AppliedTemplate,
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={
+        "a chat": {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}]},
+        "a prompt": {"model": "smollm2", "prompt": "Hi"},
+    },
+)
 
 _encode = msgspec.json.Encoder().encode
 _TEXT = ("text", "prompt", "content")
@@ -91,9 +75,19 @@ def routes(service: Tokens) -> Sequence[Route]:
     """The routes that show how a model reads."""
     endpoints = _Endpoints(service)
     return (
-        Route(("POST",), "/api/tokenize", endpoints.tokenize, replies.refuse, about=_TOKENIZE),
-        Route(("POST",), "/api/detokenize", endpoints.detokenize, replies.refuse, about=_DETOKENIZE),
-        Route(("POST",), "/api/apply-template", endpoints.apply_template, replies.refuse, about=_APPLY_TEMPLATE),
+        Route(("POST",), "/api/tokenize", endpoints.tokenize, replies.refuse, "infer", counted=True, about=_TOKENIZE),
+        Route(
+            ("POST",), "/api/detokenize", endpoints.detokenize, replies.refuse, "infer", counted=True, about=_DETOKENIZE
+        ),
+        Route(
+            ("POST",),
+            "/api/apply-template",
+            endpoints.apply_template,
+            replies.refuse,
+            "infer",
+            counted=True,
+            about=_APPLY_TEMPLATE,
+        ),
     )
 
 

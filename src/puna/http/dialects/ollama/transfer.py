@@ -11,17 +11,34 @@ from starlette.types import ASGIApp
 
 from puna.errors import ModelNotFound, PunaError, RegistryError
 from puna.events import Progress
-from puna.http.dialects import Route, Transfers
-from puna.http.dialects.ollama import decode, encode, replies
+from puna.http.dialects import About, Route, Transfers
+from puna.http.dialects.ollama import bodies, decode, encode, replies, wire
 from puna.http.stream import race
+
+_PULL = About(
+    takes=bodies.PullBody,
+    gives=wire.Progress,
+    streams=(wire.Progress, wire.Error),
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={"a model": {"model": "smollm2"}},
+)
+_PUSH = About(
+    takes=bodies.PushBody,
+    gives=wire.Progress,
+    streams=(wire.Progress, wire.Error),
+    fails=wire.Error,
+    refuses=(404, 500),
+    examples={"a model": {"model": "my-namespace/smollm2"}},
+)
 
 
 def routes(transfers: Transfers) -> Sequence[Route]:
     """The routes for models that come and go."""
     moving = Moving(transfers)
     return (
-        Route(("POST",), "/api/pull", moving.pull, replies.refuse),
-        Route(("POST",), "/api/push", moving.push, replies.refuse),
+        Route(("POST",), "/api/pull", moving.pull, replies.refuse, "pull", at_stop="break off", about=_PULL),
+        Route(("POST",), "/api/push", moving.push, replies.refuse, "admin", at_stop="break off", about=_PUSH),
     )
 
 

@@ -144,6 +144,18 @@ class RunningModel(Struct):
     context_length: int
 
 
+class Listed(Struct):
+    """The reply of ``/api/tags``, the newest model first."""
+
+    models: Sequence[ListedModel]
+
+
+class Running(Struct):
+    """The reply of ``/api/ps``, the model that stays longest first."""
+
+    models: Sequence[RunningModel]
+
+
 class ShownMessage(Struct):
     """A message of a model."""
 
@@ -157,6 +169,31 @@ class Tensor(Struct):
     name: str
     type: str
     shape: tuple[int, ...]
+
+
+class Version(Struct):
+    """The version of Ollama whose API this is."""
+
+    version: str
+
+
+class Cloud(Struct):
+    """Whether models are run on ollama.com."""
+
+    disabled: bool
+    source: str
+
+
+class Status(Struct):
+    """The reply of ``/api/status``."""
+
+    cloud: Cloud
+
+
+class Recommendations(Struct):
+    """The reply of ``/api/experimental/model-recommendations``."""
+
+    recommendations: Sequence[Mapping[str, Any]]
 
 
 class Show(Struct, omit_defaults=True, kw_only=True):

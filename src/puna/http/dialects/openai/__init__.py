@@ -15,6 +15,6 @@ def routes(services: Services) -> Sequence[Route]:
         *completions.routes(services.chat),
         *embeddings.routes(services.embedding),
         *models.routes(services.library),
-        *responses.routes(services.chat, services.responses),
+        *responses.routes(services.chat, services.tokens, services.responses),
         *transcriptions.routes(services.chat),
     )

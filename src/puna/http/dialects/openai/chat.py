@@ -16,7 +16,7 @@ from puna.http import parameters as common
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
 from puna.http.dialects import Chat, Route
-from puna.http.dialects.openai import choices, encode, messages, parameters, replies
+from puna.http.dialects.openai import choices, described, encode, messages, parameters, replies
 from puna.http.stream import race
 from puna.types import ChatRequest, Format
 
@@ -34,7 +34,17 @@ class Call:
 
 def routes(chat: Chat) -> Sequence[Route]:
     """The routes of chats."""
-    return (Route(("POST",), "/v1/chat/completions", partial(_complete, chat), replies.refuse),)
+    return (
+        Route(
+            ("POST",),
+            "/v1/chat/completions",
+            partial(_complete, chat),
+            replies.refuse,
+            "infer",
+            counted=True,
+            about=described.CHAT,
+        ),
+    )
 
 
 def decode(body: bytes) -> Call:

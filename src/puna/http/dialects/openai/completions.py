@@ -19,7 +19,7 @@ from puna.http import parameters as common
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
 from puna.http.dialects import Chat, Route
-from puna.http.dialects.openai import choices, encode, parameters, replies, wire
+from puna.http.dialects.openai import choices, described, encode, parameters, replies, wire
 from puna.http.dialects.openai.chat import seeded
 from puna.http.stream import race
 from puna.types import GenerateRequest
@@ -53,7 +53,17 @@ class Call:
 
 def routes(chat: Chat) -> Sequence[Route]:
     """The routes of completions."""
-    return (Route(("POST",), "/v1/completions", partial(_complete, chat), replies.refuse),)
+    return (
+        Route(
+            ("POST",),
+            "/v1/completions",
+            partial(_complete, chat),
+            replies.refuse,
+            "infer",
+            counted=True,
+            about=described.COMPLETIONS,
+        ),
+    )
 
 
 def decode(body: bytes) -> Call:
@@ -209,8 +219,9 @@ class Words:
         completion = sum(done.usage.completion_tokens for done in ends)
         cached = sum(one.prompt_tokens_details.cached_tokens for one in each if one.prompt_tokens_details is not UNSET)
         truncated = any(one.prompt_truncated for one in each)
+        reasoning = wire.CompletionDetails(sum(done.usage.reasoning_tokens for done in ends))
         details = wire.PromptDetails(cached)
-        return wire.Usage(prompt, completion, prompt + completion, details, prompt_truncated=truncated)
+        return wire.Usage(prompt, completion, prompt + completion, details, reasoning, prompt_truncated=truncated)
 
 
 def _likelihood(answer: Answer) -> float:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
@@ -19,7 +18,7 @@ from puna.http import parameters as common
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
 from puna.http.dialects import Embedding, Route
-from puna.http.dialects.openai import replies, wire
+from puna.http.dialects.openai import described, replies, wire
 from puna.http.dialects.openai.completions import tokens
 from puna.http.stream import note, race
 from puna.types import EmbedRequest
@@ -30,7 +29,17 @@ Encode = Callable[["array[float]"], Any]
 
 def routes(embedding: Embedding) -> Sequence[Route]:
     """The routes that make embeddings."""
-    return (Route(("POST",), "/v1/embeddings", partial(_embed, embedding), replies.refuse),)
+    return (
+        Route(
+            ("POST",),
+            "/v1/embeddings",
+            partial(_embed, embedding),
+            replies.refuse,
+            "infer",
+            counted=True,
+            about=described.EMBEDDINGS,
+        ),
+    )
 
 
 def decode(body: bytes) -> tuple[EmbedRequest, str, Encode]:
@@ -71,7 +80,7 @@ async def _embed(embedding: Embedding, request: Request) -> ASGIApp:
         return replies.refuse(error, partial(_say, model))
     vectors = [wire.Embedding(encode(vector), index) for index, vector in enumerate(found.vectors)]
     taken = found.usage.prompt_tokens
-    return replies.json(wire.Embeddings(vectors, model, wire.Usage(taken, UNSET, taken)))
+    return replies.json(wire.Embeddings(vectors, model, wire.EmbeddingUsage(taken, taken)))
 
 
 def _inputs(value: Any) -> tuple[str | tuple[int, ...], ...]:

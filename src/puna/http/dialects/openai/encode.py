@@ -14,8 +14,6 @@ from puna.http.dialects.openai import replies, wire
 
 DONE = b"data: [DONE]\n\n"
 
-_CHUNK = "chat.completion.chunk"
-
 _json = msgspec.json.Encoder().encode
 
 
@@ -50,13 +48,13 @@ class ChatWords:
 
     def whole(self, answers: Sequence[Answer]) -> wire.Chat:
         """The reply that has all ``answers``."""
-        reply = self._chat("chat.completion", [_choice(index, answer) for index, answer in enumerate(answers)])
+        reply = self._chat([_choice(index, answer) for index, answer in enumerate(answers)])
         reply.usage = usage([answer.done for answer in answers])
         return reply
 
     def rendered(self, rendered: Rendered) -> wire.Chat:
         """The prompt the model would get, beside a message that nobody says."""
-        reply = self._chat("chat.completion", [wire.Choice(0, wire.Message("assistant", ""), None)])
+        reply = self._chat([wire.Choice(0, wire.Message("assistant", ""), None)])
         reply.usage = usage([])
         reply.debug_info = wire.DebugInfo(rendered.prompt, rendered.image_count)
         return reply
@@ -65,23 +63,26 @@ class ChatWords:
         if index not in self._begun:
             self._begun.add(index)
             delta.role = "assistant"
-        return replies.event(self._chat(_CHUNK, [wire.ChunkChoice(index, delta, None, logprobs(found))]))
+        return replies.event(self._chunk([wire.ChunkChoice(index, delta, None, logprobs(found))]))
 
     def _end(self, index: int, count: int, done: Done) -> bytes:
         said = b"" if index in self._begun else self._delta(index, wire.Message(content=""))
         finish = finish_reason(done, called=index in self._called)
-        said += replies.event(self._chat(_CHUNK, [wire.ChunkChoice(index, wire.Message(), finish)]))
+        said += replies.event(self._chunk([wire.ChunkChoice(index, wire.Message(), finish)]))
         self._done.append(done)
         if len(self._done) < count:
             return said
         if self._include_usage:
-            last = self._chat(_CHUNK, [])
+            last = self._chunk([])
             last.usage = usage(self._done)
             said += replies.event(last)
         return said + DONE
 
-    def _chat(self, kind: str, choices: Sequence[wire.Choice] | Sequence[wire.ChunkChoice]) -> wire.Chat:
-        return wire.Chat(self._id, kind, self._created, self._model, choices)
+    def _chat(self, choices: Sequence[wire.Choice]) -> wire.Chat:
+        return wire.Chat(id=self._id, created=self._created, model=self._model, choices=choices)
+
+    def _chunk(self, choices: Sequence[wire.ChunkChoice]) -> wire.Chunk:
+        return wire.Chunk(id=self._id, created=self._created, model=self._model, choices=choices)
 
 
 def finish_reason(done: Done, *, called: bool = False) -> str:
@@ -101,6 +102,7 @@ def usage(ends: Sequence[Done]) -> wire.Usage:
         completion,
         prompt + completion,
         wire.PromptDetails(cached),
+        wire.CompletionDetails(sum(done.usage.reasoning_tokens for done in ends)),
         prompt_truncated=any(done.prompt_truncated for done in ends),
     )
 

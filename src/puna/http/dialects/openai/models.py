@@ -13,15 +13,17 @@ from starlette.responses import Response
 from puna.errors import ModelNotFound
 from puna.http.cloud import local_name
 from puna.http.dialects import Library, Route
-from puna.http.dialects.openai import replies, wire
+from puna.http.dialects.openai import described, replies, wire
 from puna.names import ModelName
 
 
 def routes(library: Library) -> Sequence[Route]:
     """The routes that list models."""
     return (
-        Route(("GET",), "/v1/models", partial(_all, library), replies.refuse),
-        Route(("GET",), "/v1/models/{model:path}", partial(_one, library), replies.refuse),
+        Route(("GET",), "/v1/models", partial(_all, library), replies.refuse, "infer", about=described.MODELS),
+        Route(
+            ("GET",), "/v1/models/{model:path}", partial(_one, library), replies.refuse, "infer", about=described.MODEL
+        ),
     )
 
 

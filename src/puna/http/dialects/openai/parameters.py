@@ -112,7 +112,7 @@ def tool_choice(value: Any, *, parallel: bool) -> ToolChoice:
     """Decode a ``tool_choice`` as chat (``{"type": "function", "function": {"name": …}}``) or responses have it.
 
     Raises:
-        InvalidRequest: it is neither a mode nor names a function.
+        InvalidRequest: it is neither a mode nor names functions.
     """
     match value:
         case None | "auto":
@@ -122,10 +122,34 @@ def tool_choice(value: Any, *, parallel: bool) -> ToolChoice:
         case "required":
             return ToolChoice("required", parallel=parallel)
         case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)} if name:
-            return ToolChoice("required", name, parallel=False)
+            return ToolChoice("required", (name,), parallel=False)
+        case {"type": "allowed_tools", "allowed_tools": dict(allowed)} | ({"type": "allowed_tools"} as allowed):
+            return _allowed(Fields(allowed, "AllowedTools"), parallel=parallel)
     raise InvalidRequest(
-        'tool_choice must be "none", "auto", "required", or {"type": "function"} with the name of a function'
+        'tool_choice must be "none", "auto", "required", {"type": "function"} with the name of a function, or '
+        '{"type": "allowed_tools"} with a mode and tools'
     )
+
+
+def _allowed(fields: Fields, *, parallel: bool) -> ToolChoice:
+    """Some of the tools, by their names; those that only OpenAI's own servers could run are not there anyway."""
+    mode, given = fields.text("mode"), fields.raw("tools")
+    if mode not in {"auto", "required"}:
+        raise InvalidRequest('tool_choice: the mode of allowed_tools must be "auto" or "required"')
+    names: list[str] = []
+    for tool in given if isinstance(given, list) else ():
+        match tool:
+            case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
+                names.append(name)
+            case {"type": str(kind)} if kind != "function":
+                continue
+            case _:
+                raise InvalidRequest("tool_choice: a tool of allowed_tools must be a function with a name")
+    if names:
+        return ToolChoice("required" if mode == "required" else "auto", tuple(names), parallel)
+    if given and mode == "auto":
+        return ToolChoice("none")
+    raise InvalidRequest("tool_choice: allowed_tools must have one function at least")
 
 
 def logit_bias(fields: Fields) -> dict[int, float]:

@@ -9,7 +9,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.errors import CloudDisabled, ContextTooLong, InvalidRequest, PunaError
+from puna.errors import (
+    CloudDisabled,
+    ContextTooLong,
+    InvalidKey,
+    InvalidRequest,
+    NotPermitted,
+    PunaError,
+    RateExceeded,
+)
+from puna.http.exchanges import failed
 from puna.http.stream import EventStream, ascii_json
 
 T = TypeVar("T")
@@ -20,7 +29,19 @@ SSE = "text/event-stream"
 Say = Callable[[PunaError], str]
 """The text of an error, on one route."""
 
-_KINDS = {400: "invalid_request_error", 404: "not_found_error"}
+_KINDS = {
+    400: "invalid_request_error",
+    401: "invalid_request_error",
+    403: "invalid_request_error",
+    404: "not_found_error",
+    429: "requests",
+}
+_CODES = {
+    ContextTooLong: "context_length_exceeded",
+    InvalidKey: "invalid_api_key",
+    NotPermitted: "insufficient_permissions",
+    RateExceeded: "rate_limit_exceeded",
+}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,6 +71,7 @@ def event(value: Any, name: str = "") -> bytes:
 
 def refuse(error: Exception, say: Say = str) -> Response:
     """The response to a request that failed with ``error``."""
+    failed(error)
     status, shape = _failure(error, say)
     return json(shape, status)
 
@@ -83,6 +105,6 @@ def _failure(error: Exception, say: Say) -> tuple[int, dict[str, Any]]:
     if isinstance(error, CloudDisabled):
         # The one error that has the form of Ollama's own API everywhere.
         return status, {"error": say(error)}
-    code = "context_length_exceeded" if isinstance(error, ContextTooLong) else None
+    code = next((code for type_, code in _CODES.items() if isinstance(error, type_)), None)
     kind = _KINDS.get(status, "api_error")
     return status, {"error": {"message": text(error, say), "type": kind, "param": None, "code": code}}

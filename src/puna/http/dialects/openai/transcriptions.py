@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from puna.errors import InvalidRequest
 from puna.http.cloud import local_name
 from puna.http.dialects import Chat, Route
-from puna.http.dialects.openai import choices, replies, wire
+from puna.http.dialects.openai import choices, described, replies, wire
 from puna.http.guard import limit_body
 from puna.http.stream import race
 from puna.types import ChatRequest, Message
@@ -43,7 +43,17 @@ class _Form:
 
 def routes(chat: Chat) -> Sequence[Route]:
     """The routes that write down what is said."""
-    return (Route(("POST",), "/v1/audio/transcriptions", partial(_transcribe, chat), replies.refuse),)
+    return (
+        Route(
+            ("POST",),
+            "/v1/audio/transcriptions",
+            partial(_transcribe, chat),
+            replies.refuse,
+            "infer",
+            counted=True,
+            about=described.TRANSCRIPTIONS,
+        ),
+    )
 
 
 async def _transcribe(chat: Chat, request: Request) -> ASGIApp:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,13 +17,20 @@ class PromptDetails(msgspec.Struct):
     cached_tokens: int
 
 
+class CompletionDetails(msgspec.Struct):
+    """Of an answer's tokens, those of the reasoning."""
+
+    reasoning_tokens: int
+
+
 class Usage(msgspec.Struct, omit_defaults=True):
     """The tokens a reply took. ``prompt_truncated`` says that whole oldest turns were left out."""
 
     prompt_tokens: int
-    completion_tokens: int | UnsetType
+    completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptDetails | UnsetType = UNSET
+    completion_tokens_details: CompletionDetails | UnsetType = UNSET
     prompt_truncated: bool = False
 
 
@@ -100,17 +107,44 @@ class DebugInfo(msgspec.Struct, omit_defaults=True):
     image_count: int = 0
 
 
-class Chat(msgspec.Struct):
-    """The reply of ``/v1/chat/completions``; as ``chat.completion.chunk``, an event of its stream."""
+class Chat(msgspec.Struct, kw_only=True):
+    """The reply of ``/v1/chat/completions``; ``created`` in seconds since the epoch."""
 
     id: str
-    object: str
+    object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
-    choices: Sequence[Choice] | Sequence[ChunkChoice]
+    choices: Sequence[Choice]
     system_fingerprint: str = FINGERPRINT
     usage: Usage | UnsetType = UNSET
     debug_info: DebugInfo | UnsetType = msgspec.field(default=UNSET, name="_debug_info")
+
+
+class Chunk(msgspec.Struct, kw_only=True):
+    """An event of a streamed reply of ``/v1/chat/completions``."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: Sequence[ChunkChoice]
+    system_fingerprint: str = FINGERPRINT
+    usage: Usage | UnsetType = UNSET
+
+
+class ErrorDetail(msgspec.Struct):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class Error(msgspec.Struct):
+    """What went wrong; only a text where it is that only ollama.com could do it."""
+
+    error: ErrorDetail | str
 
 
 class TextLogprobs(msgspec.Struct):
@@ -138,7 +172,7 @@ class Completion(msgspec.Struct):
     created: int
     model: str
     choices: Sequence[TextChoice]
-    object: str = "text_completion"
+    object: Literal["text_completion"] = "text_completion"
     system_fingerprint: str = FINGERPRINT
     usage: Usage | UnsetType = UNSET
 
@@ -146,9 +180,19 @@ class Completion(msgspec.Struct):
 class Embedding(msgspec.Struct):
     """A vector: a list of numbers, or base64 of 32-bit floats, the lowest byte first."""
 
-    embedding: Any
+    embedding: Annotated[
+        Any,
+        msgspec.Meta(extra_json_schema={"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "string"}]}),
+    ]
     index: int
-    object: str = "embedding"
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingUsage(msgspec.Struct):
+    """The tokens that were read."""
+
+    prompt_tokens: int
+    total_tokens: int
 
 
 class Embeddings(msgspec.Struct):
@@ -156,8 +200,8 @@ class Embeddings(msgspec.Struct):
 
     data: Sequence[Embedding]
     model: str
-    usage: Usage
-    object: str = "list"
+    usage: EmbeddingUsage
+    object: Literal["list"] = "list"
 
 
 class Model(msgspec.Struct):
@@ -166,14 +210,14 @@ class Model(msgspec.Struct):
     id: str
     created: int
     owned_by: str
-    object: str = "model"
+    object: Literal["model"] = "model"
 
 
 class Models(msgspec.Struct):
     """The reply of ``/v1/models``."""
 
     data: Sequence[Model] | None
-    object: str = "list"
+    object: Literal["list"] = "list"
 
 
 class Transcription(msgspec.Struct):

@@ -10,7 +10,11 @@ from starlette.responses import Response
 from puna.http.dialects import About, Metrics, Route
 from puna.http.dialects.puna import replies
 
-_ABOUT = About(fails=replies.Error, summary="Counts of everything, for Prometheus.")
+_ABOUT = About(
+    texts=("text/plain", "application/openmetrics-text"),
+    fails=replies.Error,
+    summary="Counts of everything, for Prometheus.",
+)
 
 
 def routes(service: Metrics) -> Sequence[Route]:
@@ -20,4 +24,4 @@ def routes(service: Metrics) -> Sequence[Route]:
         text, media_type = service.exposition(request.headers.get("accept", ""))
         return Response(text, media_type=media_type)
 
-    return (Route(("GET",), "/metrics", scrape, replies.refuse, about=_ABOUT),)
+    return (Route(("GET",), "/metrics", scrape, replies.refuse, "admin", at_stop="answer", about=_ABOUT),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
@@ -43,7 +44,14 @@ class RunningRequests(msgspec.Struct):
 _LIST = About(
     gives=RunningRequests, fails=replies.Error, summary="List the requests that use a model, or wait for one."
 )
-_CANCEL = About(fails=replies.Error, summary="End a request.")
+_CANCEL = About(
+    fails=replies.Error,
+    refuses=(404,),
+    parameters={
+        "id": Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z_-]+$", description="Its id, with or without `req_`.")]
+    },
+    summary="End a request.",
+)
 
 
 def routes(service: Requests) -> Sequence[Route]:
@@ -57,8 +65,8 @@ def routes(service: Requests) -> Sequence[Route]:
         return Response()
 
     return (
-        Route(("GET",), "/api/requests", list_, replies.refuse, about=_LIST),
-        Route(("DELETE",), "/api/requests/{id}", cancel, replies.refuse, about=_CANCEL),
+        Route(("GET",), "/api/requests", list_, replies.refuse, "infer", at_stop="answer", about=_LIST),
+        Route(("DELETE",), "/api/requests/{id}", cancel, replies.refuse, "infer", at_stop="answer", about=_CANCEL),
     )
 
 

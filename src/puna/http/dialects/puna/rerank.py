@@ -15,25 +15,31 @@ from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name
 from puna.http.dialects import About, Reranking, Route
 from puna.http.dialects.puna import replies
-from puna.http.parameters import keep_alive
+from puna.http.parameters import KeepAlive, ModelOptions, keep_alive
 from puna.http.stream import race
 from puna.service.requests import caller
 from puna.types import Ranking, RerankRequest
 
 
 class RerankBody(msgspec.Struct, kw_only=True):
-    """A body of ``/v1/rerank``; documents that are objects have a text, or several, named by ``rank_fields``."""
+    """A body of ``/v1/rerank``. Documents that are objects have a text, or several."""
 
-    model: str
+    model: Annotated[str, msgspec.Meta(min_length=1, description="The name of a model.", examples=["smollm2"])]
     query: Annotated[str, msgspec.Meta(min_length=1)] | Mapping[str, Any]
     documents: Annotated[Sequence[str | Mapping[str, Any]], msgspec.Meta(min_length=1)]
-    top_n: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    return_documents: bool = False
-    rank_fields: Sequence[str] = ()
-    instruction: str = ""
-    raw_scores: bool = False
-    options: Mapping[str, Any] = {}
-    keep_alive: str | float | None = None
+    top_n: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None, msgspec.Meta(description="How many of the best to tell; null: all.")
+    ] = None
+    return_documents: Annotated[bool | None, msgspec.Meta(description="Repeat the documents.")] = False
+    rank_fields: Annotated[
+        Sequence[str] | None, msgspec.Meta(description="The fields of documents that are read; none: all.")
+    ] = ()
+    instruction: Annotated[str | None, msgspec.Meta(description="What it is to answer the query.")] = ""
+    raw_scores: Annotated[
+        bool | None, msgspec.Meta(description="Scores as the model gives them, in place of those from 0 to 1.")
+    ] = False
+    options: ModelOptions | None = None
+    keep_alive: KeepAlive = None
 
 
 class Document(msgspec.Struct):
@@ -81,7 +87,14 @@ class RerankReply(msgspec.Struct):
 
 
 _ABOUT = About(
-    takes=RerankBody, gives=RerankReply, fails=replies.Error, summary="Tell how well documents answer a query."
+    takes=RerankBody,
+    gives=RerankReply,
+    fails=replies.Error,
+    refuses=(404,),
+    examples={
+        "texts": {"model": "smollm2", "query": "Why is the sky blue?", "documents": ["Air scatters light.", "Bread."]}
+    },
+    summary="Tell how well documents answer a query.",
 )
 
 
@@ -103,7 +116,7 @@ def routes(service: Reranking) -> Sequence[Route]:
         return replies.json(encode(await race(service.rerank(call.request), request.receive), call))
 
     paths = ("/v1/rerank", "/v2/rerank", "/rerank")
-    return tuple(Route(("POST",), path, rerank, replies.refuse, about=_ABOUT) for path in paths)
+    return tuple(Route(("POST",), path, rerank, replies.refuse, "infer", counted=True, about=_ABOUT) for path in paths)
 
 
 def decode(body: bytes) -> Call:

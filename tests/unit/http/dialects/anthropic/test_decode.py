@@ -123,7 +123,7 @@ def test_a_tool_is_offered_as_templates_know_it() -> None:
         ({"type": "auto", "disable_parallel_tool_use": True}, ToolChoice(parallel=False)),
         ({"type": "none"}, ToolChoice("none")),
         ({"type": "any"}, ToolChoice("required")),
-        ({"type": "tool", "name": "add", "disable_parallel_tool_use": True}, ToolChoice("required", "add", False)),
+        ({"type": "tool", "name": "add", "disable_parallel_tool_use": True}, ToolChoice("required", ("add",), False)),
     ],
 )
 def test_the_choice_of_a_tool_is_kept(choice: Any, meant: ToolChoice) -> None:

@@ -82,11 +82,20 @@ def test_think_is_taken_too() -> None:
         ("auto", ToolChoice()),
         ("none", ToolChoice("none")),
         ("required", ToolChoice("required")),
-        ({"type": "function", "function": {"name": "weather"}}, ToolChoice("required", "weather", parallel=False)),
+        ({"type": "function", "function": {"name": "weather"}}, ToolChoice("required", ("weather",), parallel=False)),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [WEATHER]}},
+            ToolChoice("auto", ("weather",)),
+        ),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "weather"}]},
+            ToolChoice("required", ("weather",)),
+        ),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}, ToolChoice("none")),
     ],
 )
 def test_tool_choice(value: Any, choice: ToolChoice) -> None:
-    """A named function is called exactly once."""
+    """A named function is called exactly once; of allowed tools, those that run here, in either form."""
     assert choice == asked(tools=[WEATHER], tool_choice=value).tool_choice
 
 
@@ -214,7 +223,7 @@ def said(events: list[Event], *, include_usage: bool = False) -> list[Any]:
 
 
 CALL = ToolCall("weather", {"city": "Paris"}, "call_1", 0)
-END = Done("stop", Usage(5, 3, 2))
+END = Done("stop", Usage(5, 3, 2, 1))
 
 
 def test_a_stream() -> None:
@@ -234,12 +243,13 @@ def test_a_stream() -> None:
 
 
 def test_usage_is_one_chunk_more() -> None:
-    """It has no choices; of the prompt's tokens it tells how many were kept from before."""
+    """It has no choices; it tells which of the tokens were kept from before, and which are reasoning."""
     assert {
         "prompt_tokens": 5,
         "completion_tokens": 3,
         "total_tokens": 8,
         "prompt_tokens_details": {"cached_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 1},
     } == said([Text("a"), END], include_usage=True)[-1]["usage"]
 
 

@@ -16,7 +16,7 @@ from puna.http.dialects.openai.responses.items import items, messages
 from puna.types import ChatRequest, Message, ToolCall, Usage
 
 CALL = ToolCall("weather", {"city": "Paris"}, "call_1", 0)
-END = Done("stop", Usage(5, 3, 2))
+END = Done("stop", Usage(5, 3, 2, 1))
 
 
 def call(**fields: Any) -> Call:
@@ -76,6 +76,7 @@ def test_an_error_counts_as_the_caller_does() -> None:
         ({"input": 5}, "input must be a string or array: json: cannot unmarshal number"),
         ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "file inputs are not currently supported"),
         ({"input": "x", "conversation": "conv_1"}, "conversation is not supported"),
+        ({"input": "x", "background": True}, "background is not supported"),
         ({"input": "x", "truncation": "some"}, "truncation must be"),
         ({"input": "x", "model": ""}, "model is required"),
         ({"input": "x", "text": {"format": {"type": "json_schema"}}}, "text.format: a json_schema needs a schema"),
@@ -155,6 +156,7 @@ def test_a_stream_of_text() -> None:
         key: last["usage"][key] for key in ("input_tokens", "output_tokens", "total_tokens")
     }
     assert last["usage"]["input_tokens_details"] == {"cached_tokens": 2}
+    assert {"reasoning_tokens": 1} == last["usage"]["output_tokens_details"]
 
 
 def test_a_stream_of_everything() -> None:

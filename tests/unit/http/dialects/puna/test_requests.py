@@ -42,6 +42,13 @@ def test_every_reply_says_the_id_of_its_request(site: Any) -> None:
     assert 3 == len(ids)
 
 
+def test_a_request_may_bring_its_id(site: Any) -> None:
+    """So that it can be asked for while it has no reply yet; what is no id is not taken for one."""
+    for brought, kept in (("0123456789abcdef01234567", True), ("abc", False), ("0" * 23 + "\u00e9", False)):
+        reply = site.send("GET", "/api/version", headers={"X-Request-Id": brought})
+        assert kept == (brought == reply.headers["x-request-id"])
+
+
 def test_the_metrics_are_in_the_form_that_is_asked_for(site: Any) -> None:
     """Prometheus says which it can read."""
     reply = site.send("GET", "/metrics", headers={"Accept": "text/plain"})

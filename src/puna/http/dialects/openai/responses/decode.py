@@ -51,6 +51,8 @@ def decode(body: bytes, id_: str, now: int) -> Call:
         raise InvalidRequest("model is required")
     if fields.raw("conversation") is not None:
         raise InvalidRequest("conversation is not supported: send previous_response_id, or the conversation itself")
+    if fields.flag("background"):
+        raise InvalidRequest("background is not supported: leave it out, and have the answer streamed if it is long")
     # How many of the best tokens are told only matters where they are asked for.
     alternatives = parameters.alternatives(fields, "top_logprobs")
     truncation = fields.text("truncation")
@@ -92,7 +94,6 @@ def decode(body: bytes, id_: str, now: int) -> Call:
         max_output_tokens=fields.whole("max_output_tokens") or None,
         max_tool_calls=fields.whole("max_tool_calls") or None,
         store=fields.flag("store", default=True),
-        background=fields.flag("background"),
         metadata=_metadata(fields),
         safety_identifier=fields.text("safety_identifier") or None,
         prompt_cache_key=fields.text("prompt_cache_key") or None,

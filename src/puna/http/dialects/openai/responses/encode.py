@@ -61,7 +61,8 @@ class Words:
 
     def last(self) -> bytes:
         """The end of a stream."""
-        return self._event(f"response.{self.response.status}", response=self.response)
+        finished = self.response.status == "completed"
+        return self._event("response.completed" if finished else "response.incomplete", response=self.response)
 
     def failed(self, error: Exception) -> bytes:
         """The end of a stream, if it is this error."""
@@ -145,12 +146,12 @@ class Words:
             usage.completion_tokens,
             usage.prompt_tokens + usage.completion_tokens,
             wire.InputDetails(usage.cached_tokens),
-            wire.OutputDetails(),
+            wire.OutputDetails(usage.reasoning_tokens),
         )
         return response
 
-    def _event(self, kind: str, **fields: Any) -> bytes:
-        said = replies.event({"type": kind, "sequence_number": self._number, **fields}, kind)
+    def _event(self, kind: wire.EventName, **fields: Any) -> bytes:
+        said = replies.event(wire.Event(type=kind, sequence_number=self._number, **fields), kind)
         self._number += 1
         return said
 

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp
 
 from puna.errors import InvalidRequest, ResponseNotFound, StoreError
 from puna.events import Done, Event
-from puna.http.dialects import Chat, Responses
+from puna.http.dialects import Chat, Responses, Tokens
 from puna.http.dialects.openai import choices, replies
 from puna.http.dialects.openai.parameters import new_id
-from puna.http.dialects.openai.responses import wire
+from puna.http.dialects.openai.responses import listing, wire
 from puna.http.dialects.openai.responses.decode import Call, decode
 from puna.http.dialects.openai.responses.encode import Words
 from puna.http.stream import note, race
@@ -35,12 +35,15 @@ class _Body(msgspec.Struct):
 _decode_items = msgspec.json.Decoder(list[Any]).decode
 _decode_body = msgspec.json.Decoder(_Body).decode
 
+_YES = frozenset({"true", "1"})
+
 
 class Endpoints:
     """Makes responses, and shows and forgets those that are ``kept``."""
 
-    def __init__(self, chat: Chat, kept: Responses) -> None:
+    def __init__(self, chat: Chat, tokens: Tokens, kept: Responses) -> None:
         self._chat = chat
+        self._tokens = tokens
         self._kept = kept
 
     async def create(self, request: Request) -> ASGIApp:
@@ -54,10 +57,38 @@ class Endpoints:
             return replies.stream(said, lambda piece: piece, complain=words.failed)
         return replies.json(await race(self._whole(call, words, events), request.receive))
 
+    async def count(self, request: Request) -> Response:
+        """Count the tokens that a response would be asked with."""
+        call = decode(await replies.body(request), "", 0)
+        asked = call.asked(await self._history(call.previous) if call.previous else [])
+        return replies.json(wire.InputTokens(await race(self._tokens.count(asked), request.receive)))
+
     async def show(self, request: Request) -> Response:
         """Show a response that is kept."""
         found = await self._kept.load(request.path_params["id"])
+        if request.query_params.get("stream", "").lower() in _YES:
+            raise InvalidRequest(
+                "stream: only a response made with background can be streamed again, and there are none here; "
+                "leave stream out"
+            )
         return Response(found.body, media_type=replies.JSON)
+
+    async def input_items(self, request: Request) -> Response:
+        """List what a kept response was asked, with all that it went on from."""
+        kept = await self._kept.conversation(request.path_params["id"])
+        items: list[dict[str, Any]] = []
+        for one in kept:
+            items += listing.named(one.id, _decode_items(one.items))
+            if one is not kept[-1]:
+                items += _decode_body(one.body).output
+        return replies.json(listing.page(items, request.query_params))
+
+    async def cancel(self, request: Request) -> Response:
+        """Refuse to cancel a response, which nobody waits for once it is kept."""
+        await self._kept.load(request.path_params["id"])
+        raise InvalidRequest(
+            "only a response made with background can be canceled; to cancel any other, close its connection"
+        )
 
     async def delete(self, request: Request) -> Response:
         """Forget a response."""

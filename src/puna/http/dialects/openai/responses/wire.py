@@ -3,49 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from puna.http.dialects.openai.wire import Logprob
 
 
-class Summary(msgspec.Struct):
+class Summary(msgspec.Struct, tag_field="type", tag="summary_text"):
     """A part of the summary of a model's reasoning."""
 
     text: str
-    type: str = "summary_text"
 
 
-class Reasoning(msgspec.Struct):
+class Reasoning(msgspec.Struct, tag_field="type", tag="reasoning"):
     """What the model thought. ``encrypted_content`` is the same again, for the caller to send back."""
 
     id: str
     summary: list[Summary]
     encrypted_content: str
-    type: str = "reasoning"
 
 
-class Text(msgspec.Struct):
+class Text(msgspec.Struct, tag_field="type", tag="output_text"):
     """A part of a message."""
 
     text: str
-    type: str = "output_text"
     annotations: list[Any] = []
     logprobs: list[Logprob] = []
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, tag_field="type", tag="message"):
     """What the model said."""
 
     id: str
     status: str
     content: list[Text]
-    type: str = "message"
-    role: str = "assistant"
+    role: Literal["assistant"] = "assistant"
 
 
-class FunctionCall(msgspec.Struct):
+class FunctionCall(msgspec.Struct, tag_field="type", tag="function_call"):
     """A call of a tool; the arguments are JSON in a string."""
 
     id: str
@@ -53,7 +50,6 @@ class FunctionCall(msgspec.Struct):
     call_id: str
     name: str
     arguments: str
-    type: str = "function_call"
 
 
 Item = Reasoning | Message | FunctionCall
@@ -128,6 +124,62 @@ class Response(msgspec.Struct, kw_only=True):
     metadata: Any
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+
+
+class Items(msgspec.Struct):
+    """A page of the items that a response was asked with; ``has_more`` says that there are others after it."""
+
+    data: Sequence[Any]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+    object: str = "list"
+
+
+class InputTokens(msgspec.Struct):
+    """How many tokens a response would be asked with."""
+
+    input_tokens: int
+    object: str = "response.input_tokens"
+
+
+EventName = Literal[
+    "response.created",
+    "response.in_progress",
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.output_item.added",
+    "response.output_item.done",
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.delta",
+    "response.output_text.done",
+    "response.reasoning_summary_part.added",
+    "response.reasoning_summary_part.done",
+    "response.reasoning_summary_text.delta",
+    "response.reasoning_summary_text.done",
+    "response.function_call_arguments.delta",
+    "response.function_call_arguments.done",
+]
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """An event of a streamed response: what its name says, and where."""
+
+    type: EventName
+    sequence_number: int
+    response: Response | UnsetType = UNSET
+    item_id: str | UnsetType = UNSET
+    output_index: int | UnsetType = UNSET
+    content_index: int | UnsetType = UNSET
+    summary_index: int | UnsetType = UNSET
+    item: Item | UnsetType = UNSET
+    part: Text | Summary | UnsetType = UNSET
+    delta: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+    logprobs: Sequence[Logprob] | UnsetType = UNSET
 
 
 class Deleted(msgspec.Struct):

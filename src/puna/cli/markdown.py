@@ -1,0 +1,115 @@
+"""Markdown on a terminal: where the blocks of a text that is still coming end, and how one looks."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich import markdown as rich
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.syntax import Syntax
+from rich.text import Text
+from rich.theme import Theme
+
+from puna.cli.wrapping import breaks
+
+# Tags stay as they were written: a renderer would leave them out.
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").enable("table")
+
+_CLOSED_BY_BLANK = frozenset({"paragraph_open", "table_open", "blockquote_open"})
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_PADDING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+_EDGES = re.compile(r"\A(?:(?:\x1b\[[0-9;]*m)*\n)+|(?:\n(?:\x1b\[[0-9;]*m)*)+\Z")
+_NUMBERS = re.compile(r"^([ >]*\d+)[.)]", re.MULTILINE)
+_FENCES = re.compile(r"^[ >]*(?:```|~~~).*$", re.MULTILINE)
+_MARKS = frozenset(" \t\n*_`~#>-+=|[]()!:")
+
+_THEME = Theme(
+    {
+        "markdown.code": "bold cyan",
+        "markdown.link": "underline",
+        "markdown.link_url": "underline",
+        "markdown.item.number": "bold",
+        "markdown.h1": "bold underline",
+        "markdown.h2": "bold underline",
+    }
+    | {f"markdown.h{level}": "bold" for level in range(3, 7)}
+)
+
+
+def blocks(text: str) -> list[str]:
+    """The blocks at the beginning of ``text`` that are whole, whatever comes after it, with what lies around them."""
+    end = text.rfind("\n") + 1
+    lines = text[:end].splitlines(keepends=True)
+    opened = [token for token in _PARSER.parse(text[:end]) if token.level == 0 and token.nesting >= 0 and token.map]
+    starts = [0] + [token.map[0] for token in opened[1:] if token.map]
+    if opened and _is_whole(opened[-1], lines):
+        starts.append(len(lines))
+    return ["".join(lines[start:stop]) for start, stop in pairwise(starts)]
+
+
+def _is_whole(block: Token, lines: list[str]) -> bool:
+    """Whether the last ``block`` of ``lines`` will not go on."""
+    assert block.map is not None
+    if block.type in _CLOSED_BY_BLANK:
+        return not lines[-1].strip()
+    if block.type == "fence":
+        last = lines[min(block.map[1], len(lines)) - 1].strip()
+        return block.map[1] - block.map[0] > 1 and last.startswith(block.markup) and not last.strip(block.markup[0])
+    return block.type in ("heading_open", "hr")
+
+
+def rendered(block: str, columns: int, *, colours: bool) -> str | None:
+    """How ``block`` looks in so many columns, without a line end; None if something of it would be lost."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=columns, force_terminal=True, no_color=not colours, theme=_THEME, highlight=False, emoji=False
+    )
+    page = _Page("", hyperlinks=False)
+    page.parsed = _PARSER.parse(block)
+    console.print(page)
+    shown = _EDGES.sub("", _PADDING.sub(r"\1", out.getvalue()))
+    written = _NUMBERS.sub(r"\1", _FENCES.sub("", block))
+    return None if _signs(written) - _signs(_ESCAPES.sub("", shown)) else shown
+
+
+def _signs(text: str) -> Counter[str]:
+    return Counter(char for char in text if char not in _MARKS)
+
+
+class _Heading(rich.Heading):
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from _laid_out(self.text, options.max_width)
+
+
+class _Paragraph(rich.Paragraph):
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from _laid_out(self.text, options.max_width)
+
+
+class _Code(rich.CodeBlock):
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+        code = str(self.text).rstrip("\n")
+        yield Syntax(code, self.lexer_name, theme="ansi_dark", background_color="default", word_wrap=True)
+
+
+def _laid_out(text: Text, columns: int) -> Iterator[Text]:
+    """The lines of ``text``: as puna breaks them, since rich breaks between words only."""
+    for line in text.divide(breaks(text.plain, columns)):
+        line.rstrip()
+        line.no_wrap = True
+        yield line
+
+
+class _Page(rich.Markdown):
+    elements = rich.Markdown.elements | {
+        "heading_open": _Heading,
+        "paragraph_open": _Paragraph,
+        "fence": _Code,
+        "code_block": _Code,
+    }
