@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from puna import config
+from puna import address
 
 PROMPT = "Say hi"
 
@@ -31,7 +31,7 @@ def main() -> None:
     options.add_argument("--model", default="smollm2")
     options.add_argument("--rounds", type=int, default=20)
     chosen = options.parse_args()
-    url = config.read(os.environ).host.url
+    url = address.of_server(os.environ).url
     body = json.dumps({"model": chosen.model, "prompt": PROMPT})
     curl = ["curl", "-sS", "--fail", "-N", f"{url}/api/generate", "-d", body]
     puna = [sys.executable, "-m", "puna", "run", chosen.model, PROMPT]

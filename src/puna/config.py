@@ -7,35 +7,17 @@ into frozen ``Settings``; the documentation's table of settings is printed from 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from puna.address import Address, clean, parse_address
 from puna.durations import FOREVER, parse_keep_alive
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT = 11434
-
 LogFormat = Literal["text", "json"]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server listens, or is reached: ``http(s)://host:port/path``."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str = ""
-
-    @property
-    def url(self) -> str:
-        """The base URL, without a trailing slash."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +60,6 @@ class Variable:
     default: str
     help: str
     parse: Callable[[str], Any]
-
-
-def parse_address(text: str) -> Address:
-    """Parse ``[scheme://]host[:port][/path]`` as ``OLLAMA_HOST`` is read; an invalid port becomes the default.
-
-    The default is 11434 without a scheme, else the scheme's own. Without a host it is 127.0.0.1.
-    """
-    scheme, sep, rest = text.strip().partition("://")
-    if sep:
-        port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
-    elif scheme == "ollama.com":
-        scheme, rest, port = "https", scheme, 443
-    else:
-        scheme, rest, port = "http", scheme, DEFAULT_PORT
-    rest, slash, path = rest.partition("/")
-    # More than one colon without brackets is an IPv6 address, not a host with a port.
-    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?", rest)
-    host, port_text = (found.group(1), found.group(2)) if found else (rest.strip("[]"), None)
-    if port_text is not None:
-        if port_text.isascii() and port_text.isdigit() and int(port_text) <= 65535:
-            port = int(port_text)
-        else:
-            log.warning("invalid port %r in %r, using %d", port_text, text, port)
-    return Address(scheme, host.strip("[]") or "127.0.0.1", port, f"/{path}".rstrip("/") if slash else "")
 
 
 def _load_timeout(text: str) -> float:
@@ -300,7 +258,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     """
     values: dict[str, Any] = {}
     for row in TABLE:
-        text = environ.get(row.name, "").strip().strip("\"'").strip()
+        text = clean(environ.get(row.name, ""))
         try:
             values[row.field] = row.parse(text or row.default)
         except ValueError as error:

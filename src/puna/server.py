@@ -14,8 +14,9 @@ import uvicorn
 import uvloop
 
 from puna import OLLAMA_API_VERSION, __version__, logs, systemd
+from puna.address import Address
 from puna.announcement import announce, warn_of_meaningless
-from puna.config import Address, Settings
+from puna.config import Settings
 from puna.engine.llamacpp import LlamaCpp
 from puna.errors import InvalidSetting, PunaError
 from puna.http import tls

@@ -7,8 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from puna.client import ApiError, Client, ServerVersion, split_lines
+from puna.client import ApiError, Client, split_lines
 from puna.client.remote import RemoteTransport
+from puna.client.serving import ServerVersion
 from puna.durations import FOREVER
 from puna.errors import ServerUnreachable
 from puna.events import Done, Progress, Rendered, Text, Thinking, ToolCalled

@@ -6,13 +6,16 @@ import json
 import threading
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from puna.cli import terminal
 from puna.cli.flow import Blocks, Lines
 from puna.cli.waiting import Ask, waiting
 from puna.durations import format_nanoseconds
-from puna.events import Done, Event, Text, Thinking, ToolCalled
+from puna.events import Done, Text, Thinking, ToolCalled
+
+if TYPE_CHECKING:
+    from puna.events import Event
 
 _MARGIN = 5
 _GREY, _BOLD_GREY, _PLAIN = "\x1b[90m", "\x1b[1;90m", "\x1b[0m"

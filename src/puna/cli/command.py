@@ -212,9 +212,9 @@ def connected() -> Iterator[Client]:
     Raises:
         ServerUnreachable: no server answers there.
     """
-    from puna import config  # noqa: PLC0415 - help pages and mistakes need neither
+    from puna import address  # noqa: PLC0415 - help pages and mistakes need neither
     from puna.client import Client  # noqa: PLC0415
 
-    with Client(config.read(os.environ).host.url) as client:
+    with Client(address.of_server(os.environ).url) as client:
         client.heartbeat()
         yield client

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from puna import config
+from puna.address import Address
 from puna.errors import ServerUnreachable
 from puna.store.blobs import Blobs
 
@@ -68,7 +69,7 @@ def _of_server(url: str) -> Path | None:
     return None if place is None or not Path(place.path).is_dir() else Path(place.path)
 
 
-def is_here(address: config.Address) -> bool:
+def is_here(address: Address) -> bool:
     """Whether ``address`` is this machine's. One that cannot be resolved is not."""
     if address.host in _EVERYWHERE:
         return True

@@ -132,11 +132,11 @@ def show_help(ctx: click.Context, args: tuple[str, ...]) -> None:
 def _version(*, as_json: bool) -> str:
     import json  # noqa: PLC0415 - see connected
 
-    from puna import config  # noqa: PLC0415
+    from puna import address  # noqa: PLC0415
     from puna.client import ApiError, Client  # noqa: PLC0415
 
     try:
-        with Client(config.read(os.environ).host.url) as client:
+        with Client(address.of_server(os.environ).url) as client:
             server = client.version()
     except (ServerUnreachable, ApiError):
         server = None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from puna import config
+from puna import address, config
 from puna.client import Client
 from puna.errors import ServerUnreachable
 
@@ -28,7 +28,7 @@ def connected_or_started() -> Iterator[Client]:
     Raises:
         click.ClickException: it did not start; the text says why.
     """
-    with Client(config.read(os.environ).host.url) as client:
+    with Client(address.of_server(os.environ).url) as client:
         try:
             client.heartbeat()
         except ServerUnreachable:

@@ -14,7 +14,7 @@ from puna.cli.wrapping import width
 from puna.errors import PunaError
 
 if TYPE_CHECKING:
-    from puna.client import RequestProgress
+    from puna.client.serving import RequestProgress
 
 Ask = Callable[[], "RequestProgress | None"]
 """Asks the server how far the request is. Called in a thread of its own."""

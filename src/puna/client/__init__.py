@@ -11,17 +11,17 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from puna.client import wire
 from puna.client.transport import Reply, connect
 from puna.errors import InvalidSetting, PunaError
-from puna.events import Event, Progress
-from puna.names import Digest
 
 if TYPE_CHECKING:
+    from puna.client.serving import RequestProgress, ServerVersion
+    from puna.events import Event, Progress
+    from puna.names import Digest
     from puna.types import (
         ChatRequest,
         CreateRequest,
@@ -57,23 +57,6 @@ class ApiError(PunaError):
     def denied(self) -> bool:
         """Whether a registry wants other credentials, as far as a server tells: an error in a stream has only words."""
         return self.code == 401 or any(words in self.text.lower() for words in ("access denied", "unauthorized"))
-
-
-@dataclass(frozen=True, slots=True)
-class ServerVersion:
-    """What a server says of itself: the release of Ollama whose API it speaks, and of puna ("" when it is not one)."""
-
-    api: str
-    puna: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestProgress:
-    """How far a request is: its state, and how many of its prompt's tokens are read (0 of 0: not known yet)."""
-
-    state: str
-    prompt_done: int
-    prompt_tokens: int
 
 
 class Client:
@@ -112,6 +95,8 @@ class Client:
 
     def version(self) -> ServerVersion:
         """The server's version."""
+        from puna.client.serving import ServerVersion  # noqa: PLC0415 - as below
+
         headers, content = self._call("GET", "/api/version")
         found = _PUNA.search(headers.get("server") or "")
         return ServerVersion(str(_object(content).get("version", "")), found.group(1) if found else "")
@@ -175,6 +160,8 @@ class Client:
             return None  # an Ollama does not tell
         for one in running:
             if one.get("id") == request_id:
+                from puna.client.serving import RequestProgress  # noqa: PLC0415 - a quick answer needs none
+
                 said = one.get("progress") or {}
                 return RequestProgress(
                     one.get("state") or "", said.get("prompt_done") or 0, said.get("prompt_tokens") or 0

@@ -104,7 +104,8 @@ class LocalTransport:
     """A ``Transport`` that keeps one connection open between requests."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
-        self._place = (host, port)
+        # Of bytes Python makes no international name, for which it would load tables.
+        self._place = (host.encode("ascii"), port)
         self._host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._path = path
         self._idle: socket.socket | None = None
@@ -158,7 +159,7 @@ class LocalTransport:
         elif idle is not None:
             idle.close()
         try:
-            connection = socket.create_connection(self._place, timeout=CONNECT_SECONDS)
+            connection = socket.create_connection(self._place, timeout=CONNECT_SECONDS)  # type: ignore[arg-type]
         except OSError as error:
             raise unreachable() from error
         try:

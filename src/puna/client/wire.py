@@ -13,11 +13,12 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from puna.durations import FOREVER
-from puna.events import Done, Event, Progress, Rendered, Text, Thinking, ToolCalled
-from puna.types import Inference, Message, Timings, TokenLogprob, Tool, ToolCall, Usage
+from puna.events import Done, Text, Thinking, ToolCalled
+from puna.types import Timings, TokenLogprob, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from puna.types import CreateRequest, EmbedRequest, PullRequest, PushRequest
+    from puna.events import Event, Progress
+    from puna.types import CreateRequest, EmbedRequest, Inference, PullRequest, PushRequest
 
 _WIRE_NAMES = {"source": "from", "licenses": "license", "inputs": "input", "render_only": "_debug_render_only"}
 
@@ -47,22 +48,26 @@ def _said(value: Any) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     """The JSON form of what ``json`` does not know."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Mapping):
+        return dict(value)
+    from puna.types import Message, Tool  # noqa: PLC0415 - a single prompt has none
+
     match value:
-        case bytes():
-            return base64.b64encode(value).decode("ascii")
         case Message():
             return {"role": value.role, "content": value.content} | _said(value)
         case Tool():
             return value.definition
         case ToolCall(name=name, arguments=arguments, id=call_id, index=index):
             return {"id": call_id, "function": {"index": index, "name": name, "arguments": arguments}}
-        case Mapping():
-            return dict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def progress(raw: Mapping[str, Any]) -> Progress:
     """One line of ``/api/create``, ``/api/pull`` or ``/api/push``."""
+    from puna.events import Progress  # noqa: PLC0415 - an answer has none
+
     return Progress(
         status=raw.get("status") or "",
         digest=raw.get("digest") or "",
@@ -86,6 +91,8 @@ def events(raw: Mapping[str, Any]) -> Iterator[Event]:
             ToolCall(function["name"], function.get("arguments") or {}, call.get("id") or "", function.get("index", 0))
         )
     if debug := raw.get("_debug_info"):
+        from puna.events import Rendered  # noqa: PLC0415 - seldom asked for
+
         yield Rendered(debug["rendered_template"], debug.get("image_count") or 0)
     if raw.get("done"):
         yield _done(raw)

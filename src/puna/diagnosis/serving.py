@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 
 from puna import __version__
+from puna.address import Address
 from puna.client import ApiError, Client
-from puna.config import Address
 from puna.diagnosis import Finding, Section, amount
 from puna.errors import ServerUnreachable
 

@@ -3,30 +3,27 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from puna.types.inference import (
-    ChatRequest,
-    Conversation,
-    Format,
-    GenerateRequest,
-    Inference,
-    Message,
-    Prompt,
-    RequestKind,
-    RequestState,
-    RunningRequest,
-    Schema,
-    StoredResponse,
-    Think,
-    ThinkLevel,
-    Timings,
-    TokenLogprob,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    Usage,
-)
-
 if TYPE_CHECKING:
+    from puna.types.answers import (
+        Timings,
+        TokenLogprob,
+        ToolCall,
+        Usage,
+    )
+    from puna.types.conversation import (
+        ChatRequest,
+        Message,
+        Tool,
+        ToolChoice,
+    )
+    from puna.types.inference import (
+        Format,
+        GenerateRequest,
+        Inference,
+        Schema,
+        Think,
+        ThinkLevel,
+    )
     from puna.types.models import (
         Capability,
         CreateRequest,
@@ -39,6 +36,16 @@ if TYPE_CHECKING:
         StorePlace,
         Tensor,
     )
+    from puna.types.prompts import (
+        Conversation,
+        Prompt,
+    )
+    from puna.types.requests import (
+        RequestKind,
+        RequestState,
+        RunningRequest,
+        StoredResponse,
+    )
     from puna.types.texts import (
         DetokenizeRequest,
         Embeddings,
@@ -49,14 +56,46 @@ if TYPE_CHECKING:
         TokenizeRequest,
     )
 else:
+    # A command that asks for one answer begins faster without the types of everything else.
+    _MODULE_OF = {
+        **dict.fromkeys(("TokenLogprob", "Timings", "ToolCall", "Usage"), "answers"),
+        **dict.fromkeys(("ChatRequest", "Message", "Tool", "ToolChoice"), "conversation"),
+        **dict.fromkeys(("Format", "GenerateRequest", "Inference", "Schema", "Think", "ThinkLevel"), "inference"),
+        **dict.fromkeys(
+            (
+                "Capability",
+                "CreateRequest",
+                "Details",
+                "ModelDetails",
+                "ModelSummary",
+                "PullRequest",
+                "PushRequest",
+                "RunningModel",
+                "StorePlace",
+                "Tensor",
+            ),
+            "models",
+        ),
+        **dict.fromkeys(("Conversation", "Prompt"), "prompts"),
+        **dict.fromkeys(("RequestKind", "RequestState", "RunningRequest", "StoredResponse"), "requests"),
+        **dict.fromkeys(
+            (
+                "DetokenizeRequest",
+                "Embeddings",
+                "EmbedRequest",
+                "Ranking",
+                "Relevance",
+                "RerankRequest",
+                "TokenizeRequest",
+            ),
+            "texts",
+        ),
+    }
 
     def __getattr__(name: str) -> object:
-        # A command that asks for one answer begins faster without the types of everything else.
-        for module in ("models", "texts"):
-            found = import_module(f"{__name__}.{module}")
-            if name in vars(found):
-                return vars(found)[name]
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from puna.types.inference import Message
+from puna.types.conversation import Message
 
 Capability = Literal["completion", "tools", "insert", "vision", "audio", "embedding", "thinking", "image generation"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from puna.types.inference import Timings, Usage
+from puna.types.answers import Timings, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from puna.cli.waiting import Speed, described, waiting
-from puna.client import RequestProgress
+from puna.client.serving import RequestProgress
 from puna.errors import ServerUnreachable
 
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from puna.config import parse_address
+from puna.address import parse_address
 from puna.diagnosis.serving import section
 
 
