@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
-from puna.download import Location, Source
+from puna.download import Source
 from puna.errors import InvalidDigest, InvalidName, InvalidRequest, RegistryError, RemoteNotFound
 from puna.names import Digest, ModelName
 from puna.registry import FileSet, Place, RemoteFile
 from puna.registry.session import Reply, Session
+from puna.registry.source import SessionSource
 
 _SPLIT = re.compile(r"-00001-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
 _NAMELESS = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -85,7 +86,7 @@ class DirectFiles(Place):
         version = reply.headers.get("etag") or reply.headers.get("last-modified", "")
         return RemoteFile(
             name=unquote(urlsplit(url).path).rpartition("/")[2],
-            source=_File(self.session, url),
+            source=SessionSource(self.session, url),
             size=int(size),
             digest=digest,
             key=digest or Digest(hashlib.sha256(f"{url.partition('?')[0]} {size} {version}".encode()).hexdigest()),
@@ -99,14 +100,3 @@ def _digest(reply: Reply) -> Digest | None:
         return Digest.parse(f"sha256:{told}")
     except InvalidDigest:
         return None
-
-
-class _File:
-    def __init__(self, session: Session, url: str) -> None:
-        self._session = session
-        self._url = url
-
-    async def locate(self, *, refused: bool = False) -> Location:
-        if refused:
-            (await self._session.request("HEAD", self._url, follow=False)).check()
-        return Location(self._url, self._session.authorization(self._url), verified=not self._session.insecure)

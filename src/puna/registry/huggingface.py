@@ -14,11 +14,12 @@ import msgspec
 from msgspec import Struct
 
 from puna import registry
-from puna.download import Location, Source
+from puna.download import Source
 from puna.errors import InvalidDigest, InvalidName, RegistryError, RemoteNotFound
 from puna.names import Digest, ModelName
 from puna.registry import FileSet, Place, RemoteFile, quantizations
 from puna.registry.session import Reply, Session
+from puna.registry.source import SessionSource
 
 _HOSTS = frozenset({"hf.co", "huggingface.co"})
 _REFUSED = frozenset({400, 404, 405, 410, 422, 501})
@@ -125,24 +126,12 @@ class Repository(Place):
         except InvalidDigest as error:
             raise RegistryError(f"the repository does not tell the digest of {path}") from error
         assert stored is not None, "it has a digest"
-        source = _File(self.session, f"/{self._repository}/resolve/main/{quote(path)}")
+        source = SessionSource(self.session, f"/{self._repository}/resolve/main/{quote(path)}")
         return RemoteFile(path.rpartition("/")[2], source, stored.size, digest, digest)
 
     @property
     def _repository(self) -> str:
         return f"{self.name.namespace}/{self.name.model}"
-
-
-class _File:
-    def __init__(self, session: Session, path: str) -> None:
-        self._session = session
-        self._path = path
-
-    async def locate(self, *, refused: bool = False) -> Location:
-        if refused:
-            (await self._session.request("HEAD", self._path, follow=False)).check()
-        url = self._session.url(self._path)
-        return Location(url, self._session.authorization(url), verified=not self._session.insecure)
 
 
 def _following(reply: Reply) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from puna.download import Location, Source
+from puna.download import Source
 from puna.download.pace import Pace
 from puna.names import Digest, ModelName
 from puna.registry import Writable
 from puna.registry.replies import checked
 from puna.registry.session import Session
+from puna.registry.source import SessionSource
 from puna.registry.upload import LocalBlob, Upload, exists
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -42,7 +43,7 @@ class OciRegistry(Writable):
 
     def blob(self, digest: Digest) -> Source:
         """Where the blob can be fetched from."""
-        return _Blob(self.session, f"{self.path}/blobs/{digest}")
+        return SessionSource(self.session, f"{self.path}/blobs/{digest}")
 
     async def has(self, digest: Digest) -> bool:
         """Whether the blob is in the repository. Raises as the contract says."""
@@ -57,15 +58,3 @@ class OciRegistry(Writable):
         headers = {"Content-Type": media_type}
         url = f"{self.path}/manifests/{self.name.tag}"
         checked(await self.session.request("PUT", url, headers=headers, content=content))
-
-
-class _Blob:
-    def __init__(self, session: Session, path: str) -> None:
-        self._session = session
-        self._path = path
-
-    async def locate(self, *, refused: bool = False) -> Location:
-        if refused:
-            (await self._session.request("HEAD", self._path, follow=False)).check()
-        url = self._session.url(self._path)
-        return Location(url, self._session.authorization(url), verified=not self._session.insecure)
