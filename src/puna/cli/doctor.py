@@ -57,8 +57,7 @@ def _examined(read: config.Settings, *, measured: bool) -> list[Section]:
     ]
     runs = not any(found.severity == "error" for section in sections for found in section.findings)
     if measured and runs:
-        # A server that answers has its version among the facts.
-        sections.append(_speed(read, through_server=len(server.facts) > 1))
+        sections.append(_speed(read, through_server="version" in dict(server.facts)))
     return sections
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,6 +28,8 @@ from puna.service.requests import Caller, Ticket, caller, calls
 log = logging.getLogger("puna.request")
 
 _LONGEST_TEXT = 300
+_REQUEST_ID = re.compile(rb"[0-9a-f]{24}")
+_TRACE = frozenset({b"traceparent", b"tracestate"})
 _CLIENT_LEFT = 499
 
 
@@ -132,8 +135,7 @@ class Exchanges:
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
             exchange = Exchange(self._clock(), asyncio.current_task())
             _EXCHANGE.set(exchange)
-            client = scope.get("client")
-            calls(Caller(secrets.token_hex(12), client[0] if client else ""))
+            calls(_caller(scope))
             self._open[exchange] = None
             self._idle.clear()
             try:
@@ -181,6 +183,15 @@ class Exchanges:
         said = dict(_told(exchange, scope, self._clock() - exchange.started))
         is_ours = exchange.status >= 500 or (exchange.error is not None and exchange.status < 400)
         log.log(logging.WARNING if is_ours else logging.INFO, "request", extra=logs.fields(said))
+
+
+def _caller(scope: Scope) -> Caller:
+    client = scope.get("client")
+    # Who brings an id can ask how far the request is while it has no reply yet.
+    brought = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    id_ = brought.decode() if _REQUEST_ID.fullmatch(brought) else secrets.token_hex(12)
+    trace = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE}
+    return Caller(id_, client[0] if client else "", trace=trace)
 
 
 def _told(exchange: Exchange, scope: Scope, seconds: float) -> Iterator[tuple[str, Any]]:

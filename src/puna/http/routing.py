@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from urllib.parse import quote
@@ -24,11 +22,8 @@ from puna.http.dialects import Route
 from puna.http.encoding import unpacked
 from puna.http.guard import limit_body, with_headers
 from puna.http.stream import note
-from puna.service.requests import Caller, calls
+from puna.service.requests import caller, calls
 from puna.service.rights import Rights
-
-_REQUEST_ID = re.compile(rb"[0-9a-f]{24}")
-_TRACE = frozenset({b"traceparent", b"tracestate"})
 
 
 class Router:
@@ -69,18 +64,15 @@ class Router:
         method, path = scope["method"], scope["path"]
         routes = self._find(path)
         route = routes.get(method)
-        who = _caller(scope)
-        calls(who)  # a refusal says whose it is, in the words of its dialect
         try:
-            who = replace(who, rights=self._admit(scope, route))
+            calls(replace(caller(), rights=self._admit(scope, route)))
         except PunaError as error:
             note(error)
             response = _refuse(error) if route is None else route.refuse(error)
-            await response(scope, receive, with_headers(send, (_id(who), *headers(error))))
+            await response(scope, receive, with_headers(send, headers(error)))
             return
-        calls(who)
         if route is not None:
-            await self._serve(route, scope, receive, with_headers(send, (_id(who),)))
+            await self._serve(route, scope, receive, send)
             return
         if path.endswith("/") and method in self._find(path[:-1]):
             response = _redirect(scope)
@@ -123,19 +115,6 @@ class Router:
             await response(scope, receive, send)
         except ClientDisconnect:
             return
-
-
-def _caller(scope: Scope) -> Caller:
-    client = scope.get("client")
-    # Who brings an id can ask how far the request is while it has no reply yet.
-    brought = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    id_ = brought.decode() if _REQUEST_ID.fullmatch(brought) else secrets.token_hex(12)
-    trace = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE}
-    return Caller(id_, client[0] if client else "", trace=trace)
-
-
-def _id(who: Caller) -> tuple[bytes, bytes]:
-    return b"x-request-id", who.id.encode()
 
 
 def _refuse(error: PunaError) -> Response:
