@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DEFAULT_PORT = 11434
 DEFAULT = f"127.0.0.1:{DEFAULT_PORT}"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a server listens, or is reached: ``http(s)://host:port/path``."""
 
     scheme: str

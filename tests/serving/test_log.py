@@ -48,6 +48,7 @@ def test_each_request_is_a_line_that_holds_nothing_of_what_was_said(scripted: An
         ).read()
         server.begin(format=SECRET).read()
         until(lambda: len([line for line in server.requests() if line["path"] != "/api/create"]) >= 5)
+        assert "able" == next(line["model"] for line in server.requests() if line["path"] == "/api/create")
         answer, *_ = [line for line in server.requests() if line["path"] == "/api/generate"]
         assert reply.headers["x-request-id"] == answer["id"]
         assert ("able:latest", "done", 1) == (answer["model"], answer["outcome"], answer["completion_tokens"])

@@ -60,7 +60,7 @@ def test_conversation(scripted, tmp_path, columns):
         terminal.enter("/save mine")
         terminal.wait_for("Created new model 'mine'")
         terminal.enter("/load mine")
-        terminal.wait_for("Loading model 'mine'")
+        terminal.wait_for(">>> look say:seen")
         terminal.enter("/bye")
         assert 0 == terminal.ended()
     shown = scripted.call("POST", "/api/show", {"model": "mine"})

@@ -33,10 +33,10 @@ def converse(client: Client, session: Session) -> None:
         ApiError: the model is not there, or cannot be loaded.
     """
     settings = config.read(os.environ)
-    chat = _Chat(client, replace(session, history=not settings.no_history))
+    chat = _Chat(client, session._replace(history=not settings.no_history))
     with unechoed():
         try:
-            chat.start()
+            chat.begin(chat.session)
         except KeyboardInterrupt:
             return
         reader = Reader(chat.models)
@@ -55,11 +55,12 @@ class _Chat:
         self.ended = False
         self._client = client
 
-    def start(self) -> None:
-        """Load the model, and print the messages it begins with."""
-        model = self._client.show(self.session.model)
-        self.session = replace(self.session, capabilities=frozenset(model.capabilities))
-        self._load(self.session)
+    def begin(self, session: Session) -> None:
+        """Load the model of ``session``, go on with that session, and print the messages that the model begins with."""
+        model = self._client.show(session.model)
+        session = session._replace(capabilities=frozenset(model.capabilities))
+        self._load(session)
+        self.session = session
         for message in model.messages:
             if message.role == "user":
                 click.echo(f">>> {message.content}")
@@ -122,7 +123,7 @@ class _Chat:
             pass  # what was answered until then stays said
         finally:
             if printer.text:
-                self.session = replace(self.session, messages=(*asked, Message("assistant", printer.text)))
+                self.session = self.session._replace(messages=(*asked, Message("assistant", printer.text)))
             click.echo("\n" if printer.text else "")
         if self.session.verbose and done is not None:
             click.echo(statistics(done), err=True)
@@ -135,15 +136,11 @@ class _Chat:
     def _change_model(self, model: str) -> None:
         click.echo(f"Loading model '{model}'")
         try:
-            can = frozenset(self._client.capabilities(model))
-            changed = replace(self.session, model=model, messages=(), capabilities=can)
-            self._load(changed)
+            self.begin(self.session._replace(model=model, messages=()))
         except ApiError as error:
             if error.code != 404:
                 raise
             click.echo(f"Couldn't find model '{model}'")
-        else:
-            self.session = changed
 
     def _load(self, session: Session) -> None:
         self._play(self._request(session), self._printer())

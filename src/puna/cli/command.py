@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +36,18 @@ def any_number(_: int) -> str:
     return ""
 
 
+def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(ctx.get_help())
+        ctx.exit()
+
+
+# Click's own looks for a translation of its text, which takes a while.
+_HELP = click.Option(
+    ["-h", "--help", "_help"], is_flag=True, expose_value=False, is_eager=True, callback=_show_help, help="help"
+)
+
+
 class Command(click.Command):
     """A command whose flags are read, arguments counted, and mistakes and help pages worded as Ollama's are.
 
@@ -57,6 +68,10 @@ class Command(click.Command):
         if problem := self._count(len(rest)):
             raise click.UsageError(problem, ctx)
         return left
+
+    def get_help_option(self, ctx: click.Context) -> click.Option:  # noqa: ARG002
+        """The flag that shows the help page."""
+        return _HELP
 
     def get_help(self, ctx: click.Context) -> str:
         """The help page."""
@@ -134,6 +149,10 @@ class Group(click.Group):
             raise click.UsageError(text, ctx)
         return self.aliases.get(name, name), command, rest
 
+    def get_help_option(self, ctx: click.Context) -> click.Option:  # noqa: ARG002
+        """The flag that shows the help page."""
+        return _HELP
+
     def get_help(self, ctx: click.Context) -> str:
         """The help page."""
         return pages.of_group(self, ctx, self.summaries(ctx))
@@ -202,6 +221,8 @@ def _distance(one: str, other: str) -> int:
 
 def screen_columns() -> int | None:
     """How many columns the terminal has that standard output is; None if it is none, and everything has room."""
+    import shutil  # noqa: PLC0415 - only tables ask
+
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 

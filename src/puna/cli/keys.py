@@ -20,7 +20,7 @@ _VARIABLES = ("OLLAMA_HOST", "PUNA_STATE")
 _RATE = re.compile(r"([1-9][0-9]{0,8})/min")
 
 
-@click.group("keys", cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("keys", cls=Group)
 @click.pass_context
 def keys(ctx: click.Context) -> None:
     """Make, list and revoke the keys that callers of the server need.

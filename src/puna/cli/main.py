@@ -65,7 +65,6 @@ _ALIASES = {"start": "serve", "ls": "list"}
     cls=Group,
     entries=_ENTRIES,
     aliases=_ALIASES,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("-v", "--version", is_flag=True, help="print the version")
 @click.option("--json", "as_json", is_flag=True, help="print the version as one JSON object")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import shutil
 from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -96,5 +95,7 @@ def _write_columns(formatter: click.HelpFormatter, rows: Sequence[tuple[str, str
 
 def _formatter(ctx: click.Context) -> click.HelpFormatter:
     """What lays out a page for the terminal, or for as many columns as ``ctx`` says."""
+    import shutil  # noqa: PLC0415 - only help pages need it
+
     columns = max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
     return click.HelpFormatter(width=ctx.terminal_width or columns - 2)

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast, get_args
 
 import click
@@ -92,7 +91,7 @@ def run(
         words = [os.fsencode(word).decode("utf-8", "replace") for word in args[1:]]
         piped = _piped()
         prompt = None if not words and not piped and _interactive() else " ".join(([piped] if piped else []) + words)
-        session = replace(session, capabilities=_capabilities(client, session.model, insecure=insecure))
+        session = session._replace(capabilities=_capabilities(client, session.model, insecure=insecure))
         if "image" in session.capabilities:
             raise click.ClickException("image generation models are not currently supported")
         if "embedding" in session.capabilities and "completion" not in session.capabilities:

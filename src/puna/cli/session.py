@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from puna.types import Format, Message, Think
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """What the user has chosen and said so far. ``keep_alive`` in seconds.
 
     ``capabilities`` are the model's. ``think`` is what the user said of thinking, None for nothing.
@@ -20,7 +19,7 @@ class Session:
     model: str
     messages: tuple[Message, ...] = ()
     system: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = MappingProxyType({})
     format: Format = None
     think: Think = None
     hide_thinking: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from puna.cli.session import Session
@@ -191,7 +191,7 @@ def _command(text: str, session: Session) -> tuple[Session, Action]:
         case (("/bye" | "/exit"), _):
             return session, Quit()
         case "/clear", _:
-            return replace(session, messages=()), Say("Cleared session context")
+            return session._replace(messages=()), Say("Cleared session context")
         case "/list", _:
             return session, ListModels()
         case "/load", [model]:
@@ -218,22 +218,22 @@ def _command(text: str, session: Session) -> tuple[Session, Action]:
 def _set(words: list[str], system: str, session: Session) -> tuple[Session, Action]:
     match words:
         case ["system", _, *_]:
-            return replace(session, system=_unquoted(system)), Say("Set system message.")
+            return session._replace(system=_unquoted(system)), Say("Set system message.")
         case ["parameter", name, *values] if values:
             return _set_parameter(name, values, session)
         case ["parameter", *_]:
             return session, Say(HELP_PARAMETERS, error=True)
         case [mode] if mode in _MODES:
             said = "" if "history" in mode else f"Set '{mode}' mode."
-            return replace(session, **_MODES[mode]), Say(said)
+            return session._replace(**_MODES[mode]), Say(said)
         case ["format", "json"]:
-            return replace(session, format="json"), Say("Set format to 'json' mode.")
+            return session._replace(format="json"), Say("Set format to 'json' mode.")
         case ["format", *_]:
             return session, Say("Invalid or missing format. For 'json' mode use '/set format json'")
         case ["noformat"]:
-            return replace(session, format=None), Say("Disabled format.")
+            return session._replace(format=None), Say("Disabled format.")
         case ["think", ("low" | "medium" | "high" | "max") as level]:
-            return replace(session, think=level), Say(f"Set 'think' mode to '{level}'.")
+            return session._replace(think=level), Say(f"Set 'think' mode to '{level}'.")
         case [unknown, *_] if unknown not in ("system", "think"):
             return session, Say(f"Unknown command '/set {unknown}'. Type /? for help")
     return session, Say(HELP_SET, error=True)
@@ -247,7 +247,7 @@ def _set_parameter(name: str, values: list[str], session: Session) -> tuple[Sess
     except ValueError as error:
         return session, Say(f'Couldn\'t set parameter: "{error}"')
     options = {**session.options, name: value}
-    return replace(session, options=options), Say(f"Set parameter '{name}' to '{', '.join(values)}'")
+    return session._replace(options=options), Say(f"Set parameter '{name}' to '{', '.join(values)}'")
 
 
 def _after_set_system(text: str) -> str:

@@ -23,8 +23,8 @@ _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME_SECONDS = 0.1
 _SILENT_SECONDS = 0.5
 _ASK_SECONDS = 0.5
-_LINE_SECONDS = 2.0
-"""Before the first line where there is no terminal; between one and the next there are five times as many."""
+_LINE_SECONDS = 10.0
+"""Between one line and the next where there is no terminal."""
 
 _STATES = {"queued": "waiting for a turn", "loading": "loading the model", "prompt": "reading the prompt"}
 
@@ -62,7 +62,7 @@ def described(progress: RequestProgress | None, speed: Speed, waited: float) -> 
 def waiting(out: TextIO, ask: Ask | None = None) -> Iterator[Callable[[], None]]:
     """Say on ``out`` what is waited for; the function that is given ends that, and nothing is written after it.
 
-    A terminal has a line that moves and goes away; anything else gets a plain line, and only when it takes long.
+    A terminal has a line that moves and goes away; anything else gets plain lines. Short waits are silent.
     """
     teller = _Teller(out, ask)
     thread = threading.Thread(target=teller.tell, name="waiting", daemon=True)
@@ -97,7 +97,7 @@ class _Teller:
         """Until it is stopped."""
         began = time.monotonic()
         asked = line = ""
-        next_ask, next_line = _SILENT_SECONDS, _LINE_SECONDS
+        next_ask = next_line = _SILENT_SECONDS
         for frame in itertools.cycle(_FRAMES):
             if self._stopped.wait(_FRAME_SECONDS):
                 return
@@ -109,7 +109,7 @@ class _Teller:
                 self._say(f"{frame} {asked}", "")
             elif waited >= next_line and asked != line:
                 self._say(asked, "\n")
-                line, next_line = asked, waited + _LINE_SECONDS * 5
+                line, next_line = asked, waited + _LINE_SECONDS
 
     def _asked(self) -> RequestProgress | None:
         try:

@@ -44,6 +44,7 @@ class Exchange:
     sent_bytes: int = 0
     is_whole: bool = False
     error: Exception | None = None
+    model: str = ""
     tickets: list[Ticket] = field(default_factory=list)
     is_cut: bool = False
     farewell_due: bool = False
@@ -62,6 +63,12 @@ def failed(error: Exception) -> None:
     """Say that the client is told of ``error``."""
     if (exchange := _EXCHANGE.get()) is not None:
         exchange.error = error
+
+
+def concerns(model: str) -> None:
+    """Say which model the request is about, where it does not use it."""
+    if (exchange := _EXCHANGE.get()) is not None:
+        exchange.model = model
 
 
 def used_a_model(ticket: Ticket) -> None:
@@ -207,6 +214,8 @@ def _told(exchange: Exchange, scope: Scope, seconds: float) -> Iterator[tuple[st
         yield "key", key
     if exchange.tickets:
         yield from _usage(exchange.tickets)
+    elif exchange.model:
+        yield "model", exchange.model[:_LONGEST_TEXT]
     if exchange.error is not None:
         yield "outcome", "error"
         yield from _said(exchange.error)

@@ -238,7 +238,7 @@ class ChatService:
             tokens = tuple(await lease.loaded.tokenize(prompt + answered.raw))
         return Done(
             reason=stopped.reason,
-            usage=replace(stopped.usage, reasoning_tokens=await _reasoning_tokens(lease, answered)),
+            usage=stopped.usage._replace(reasoning_tokens=await _reasoning_tokens(lease, answered)),
             timings=Timings(
                 total=self._leasing.clock() - job.started,
                 load=lease.load_seconds,

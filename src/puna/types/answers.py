@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,7 @@ class ToolCall:
     index: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one answer; ``prompt_tokens`` counts cached ones too, of which there are ``cached_tokens``.
 
     ``reasoning_tokens`` of the ``completion_tokens`` are the model's reasoning.
@@ -30,8 +29,7 @@ class Usage:
     reasoning_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Seconds one answer took, and where they went."""
 
     total: float = 0.0
@@ -40,8 +38,7 @@ class Timings:
     completion: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLogprob:
+class TokenLogprob(NamedTuple):
     """A token, its natural-log probability, its UTF-8 bytes, and the likeliest alternatives, likeliest first."""
 
     token: str

@@ -156,6 +156,15 @@ def test_load(api, chat):
     assert ["hi"] == conversations(api)[-1]
 
 
+def test_load_prints_what_the_model_begins_with(api, chat):
+    """As at the start: a conversation that was saved goes on before one's eyes."""
+    begun = {"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada."}]}
+    shown = {"smol": SHOWN, "mine": SHOWN | begun}
+    api.on("POST", "/api/show", lambda asked: api.reply(body=json.dumps(shown[asked.json["model"]]).encode()))
+    printed = chat("/load mine", ENTER)
+    assert "Loading model 'mine'\n>>> Who?\nAda.\n\n" == printed.out
+
+
 def test_load_missing(api, chat):
     """A model that is not there leaves the chat with the one it had."""
     reply = api.replies["POST", "/api/chat"]

@@ -1,7 +1,5 @@
 """What a line typed into the chat means."""
 
-from dataclasses import replace
-
 import pytest
 
 from puna.cli import slash
@@ -74,13 +72,13 @@ def test_what_to_do(text, action):
 )
 def test_settings(text, changed, said):
     """A setting changes just itself, and says so in Ollama's words."""
-    assert (replace(SESSION, **changed), Say(said)) == interpret(text, SESSION)
+    assert (SESSION._replace(**changed), Say(said)) == interpret(text, SESSION)
 
 
 @pytest.mark.parametrize("text", ["/set history", "/set wordwrap", "/set quiet", "/set noformat"])
 def test_settings_back(text):
     """What was switched is switched back."""
-    switched = replace(SESSION, history=False, wordwrap=False, verbose=True, format="json")
+    switched = SESSION._replace(history=False, wordwrap=False, verbose=True, format="json")
     field = {"/set history": "history", "/set wordwrap": "wordwrap", "/set quiet": "verbose", "/set noformat": "format"}
     name = field[text]
     assert getattr(SESSION, name) == getattr(interpret(text, switched)[0], name)
@@ -95,8 +93,8 @@ def test_parameters_add_up():
 
 def test_clear():
     """Clearing forgets the conversation and keeps the settings."""
-    session = replace(SESSION, messages=(Message("user", "hi"),), system="Be.")
-    assert (replace(session, messages=()), Say("Cleared session context")) == interpret("/clear", session)
+    session = SESSION._replace(messages=(Message("user", "hi"),), system="Be.")
+    assert (session._replace(messages=()), Say("Cleared session context")) == interpret("/clear", session)
 
 
 @pytest.mark.parametrize(

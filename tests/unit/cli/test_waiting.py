@@ -13,13 +13,14 @@ from puna.errors import ServerUnreachable
 class Terminal(io.StringIO):
     """Tells when something with ``sign`` in it has been written."""
 
-    def __init__(self, sign):
+    def __init__(self, sign, *, is_terminal=True):
         super().__init__()
         self.sign = sign
+        self.is_terminal = is_terminal
         self.seen = threading.Event()
 
     def isatty(self):
-        return True
+        return self.is_terminal
 
     def write(self, text):
         written = super().write(text)
@@ -70,6 +71,14 @@ def test_short_waits_are_silent_elsewhere():
     with waiting(out) as stop:
         stop()
     assert "" == out.getvalue()
+
+
+def test_plain_lines_elsewhere():
+    """A wait that is not short is told of there too, in whole lines that stay."""
+    out = Terminal("loading the model\n", is_terminal=False)
+    with waiting(out, lambda: RequestProgress("loading", 0, 0)):
+        assert out.seen.wait(10)
+    assert "loading the model\n" == out.getvalue()
 
 
 def test_server_that_does_not_tell(monkeypatch):

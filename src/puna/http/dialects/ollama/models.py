@@ -22,6 +22,7 @@ from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name, stored_name
 from puna.http.dialects import About, Library, Route
 from puna.http.dialects.ollama import bodies, decode, encode, replies, wire
+from puna.http.exchanges import concerns
 from puna.http.parameters import Binary
 from puna.http.stream import race
 from puna.names import ModelName
@@ -131,6 +132,7 @@ class Models:
         """Give a model a second name."""
         fields = Fields(first_value(await request.body()), "CopyRequest")
         source, destination = fields.text("source"), fields.text("destination")
+        concerns(destination)
         for role, name in (("source", source), ("destination", destination)):
             try:
                 ModelName.parse(name)
@@ -173,6 +175,7 @@ class Models:
     async def create(self, request: Request) -> ASGIApp:
         """Make a model."""
         wanted, stream = decode.create(await request.body())
+        concerns(wanted.model)
         steps = self._library.create(wanted)
         if stream:
             return replies.stream(steps, encode.progress_line)
@@ -183,6 +186,7 @@ def _model(fields: Fields) -> str:
     name = fields.text("model") or fields.text("name")
     if not name:
         raise InvalidRequest("model is required")
+    concerns(name)
     return name
 
 

@@ -13,6 +13,7 @@ from puna.errors import ModelNotFound, PunaError, RegistryError
 from puna.events import Progress
 from puna.http.dialects import About, Route, Transfers
 from puna.http.dialects.ollama import bodies, decode, encode, replies, wire
+from puna.http.exchanges import concerns
 from puna.http.stream import race
 
 _PULL = About(
@@ -51,6 +52,7 @@ class Moving:
     async def pull(self, request: Request) -> ASGIApp:
         """Fetch a model."""
         wanted, stream = decode.pull(await request.body())
+        concerns(wanted.model)
         steps = self._transfers.pull(wanted)
         if stream:
             return replies.stream(steps, encode.progress_line, _said)
@@ -59,6 +61,7 @@ class Moving:
     async def push(self, request: Request) -> ASGIApp:
         """Send a model to its registry."""
         wanted, stream = decode.push(await request.body())
+        concerns(wanted.model)
         steps = self._transfers.push(wanted)
         if stream:
             return replies.stream(steps, encode.progress_line, _said)
