@@ -165,10 +165,12 @@ async def server(store: Path) -> AsyncIterator[tuple[int, int]]:
         while not (found := re.search(rb"Listening on [^ ]*:(\d+)", await process.stderr.readline())):
             if process.returncode is not None:
                 raise RuntimeError("the server did not start")
+        log = asyncio.create_task(process.stderr.read())  # a process ends only once its pipes are read
         yield int(found.group(1)), process.pid
     finally:
         process.terminate()
         await process.wait()
+        await log
 
 
 def engine_socket(server_pid: int) -> str:

@@ -1,12 +1,15 @@
-"""Progress of work that takes time: spinners and bars on a terminal, one plain line per step anywhere else."""
+"""Progress of work that takes time: spinners and bars on a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from puna.cli.speed import Speed
+from puna.cli.tables import size
 from puna.events import Progress
 
 if TYPE_CHECKING:
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 Report = Callable[[Progress], None]
+
+_SILENT_SECONDS = 0.5
+_LINE_SECONDS = 10.0
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
@@ -30,17 +36,44 @@ def reporting(out: TextIO) -> Iterator[Report]:
 
 
 class _Plain:
-    """Prints a step when it is first heard of, a transfer when it is complete."""
+    """Prints a step when it is first heard of, a transfer when it is complete, and how far a long one is."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._printed: set[str] = set()
+        self._transfers: dict[str, _Transfer] = {}
 
     def __call__(self, step: Progress) -> None:
-        if step.status in self._printed or (step.digest and step.completed < step.total):
+        if step.status in self._printed:
+            return
+        if step.digest and step.completed < step.total:
+            if line := self._transfers.setdefault(step.status, _Transfer()).line(step, time.monotonic()):
+                self._print(line)
             return
         self._printed.add(step.status)
-        print(f"{step.status} 100%" if step.digest else step.status, file=self._out, flush=True)
+        self._print(f"{step.status} 100%" if step.digest else step.status)
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+class _Transfer:
+    """When there is something to say of a transfer that goes on, and what."""
+
+    def __init__(self) -> None:
+        self._speed = Speed()
+        self._next: float | None = None
+
+    def line(self, step: Progress, now: float) -> str:
+        """How far it is, how fast and how long still, if that is due ``now``."""
+        left = self._speed.left(step.completed, step.total, now)
+        if self._next is None:
+            self._next = now + _SILENT_SECONDS
+        if now < self._next:
+            return ""
+        self._next = now + _LINE_SECONDS
+        line = f"{step.status} {100 * step.completed // step.total}% of {size(step.total)}"
+        return f"{line}, {size(round(left[0]))}/s, {left[1]} left" if left else line
 
 
 class _Lively:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from puna.cli import terminal
+from puna.cli.speed import Speed
 from puna.cli.wrapping import width
 from puna.errors import PunaError
 
@@ -29,23 +30,6 @@ _LINE_SECONDS = 10.0
 _STATES = {"queued": "waiting for a turn", "loading": "loading the model", "prompt": "reading the prompt"}
 
 
-class Speed:
-    """How fast a prompt is read, from what was seen of it."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-
-    def left(self, done: int, total: int, now: float) -> tuple[float, float] | None:
-        """Tokens per second, and the seconds that are left; None until there is something to tell it from."""
-        if self._first is None or done < self._first[1]:
-            self._first = (now, done)
-        began, at_first = self._first
-        if done <= at_first or now <= began:
-            return None
-        rate = (done - at_first) / (now - began)
-        return rate, (total - done) / rate
-
-
 def described(progress: RequestProgress | None, speed: Speed, waited: float) -> str:
     """One line about what is waited for, for ``waited`` seconds until now."""
     state = _STATES.get(progress.state, "") if progress else ""
@@ -53,7 +37,7 @@ def described(progress: RequestProgress | None, speed: Speed, waited: float) -> 
         done, total = progress.prompt_done, progress.prompt_tokens
         line = f"{state}: {100 * done // total}% of {total} tokens"
         if left := speed.left(done, total, waited):
-            line += f", {left[0]:.0f} tokens/s, {left[1]:.0f}s left"
+            line += f", {left[0]:.0f} tokens/s, {left[1]} left"
         return line
     return f"{state or 'waiting'} {waited:.0f}s" if waited >= 1 else state
 

@@ -1,6 +1,7 @@
 """Progress on a terminal and off it."""
 
 import io
+import time
 
 from puna.cli.progress import reporting
 from puna.events import Progress
@@ -29,6 +30,21 @@ def test_plain():
         for step in STEPS:
             report(step)
     assert f"gathering model components\ncopying file {DIGEST} 100%\nparsing GGUF\nsuccess\n" == out.getvalue()
+
+
+def test_a_long_transfer(monkeypatch):
+    """Off a terminal one hears of it after half a second, and then every ten seconds."""
+    at, out = iter([0.0, 0.25, 0.5, 1.0, 10.4, 10.5]), io.StringIO()
+    monkeypatch.setattr(time, "monotonic", lambda: next(at))
+    total = 4_000_000_000
+    with reporting(out) as report:
+        for done in (0, 10_000_000, 20_000_000, 40_000_000, 416_000_000, 420_000_000, total):
+            report(Progress("pulling abababababab", DIGEST, total, done))
+    assert [
+        "pulling abababababab 0% of 4 GB, 40 MB/s, 1m40s left",
+        "pulling abababababab 10% of 4 GB, 40 MB/s, 1m30s left",
+        "pulling abababababab 100%",
+    ] == out.getvalue().splitlines()
 
 
 def test_lively(monkeypatch):

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from puna.cli.waiting import Speed, described, waiting
+from puna.cli.speed import Speed
+from puna.cli.waiting import described, waiting
 from puna.client.serving import RequestProgress
 from puna.errors import ServerUnreachable
 
