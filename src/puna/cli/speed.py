@@ -12,7 +12,7 @@ class Speed:
         self._first: tuple[float, int] | None = None
 
     def left(self, done: int, total: int, now: float) -> tuple[float, str] | None:
-        """What is done per second, and the time that is left, as ``1m5s``; None until there is something to tell it from.
+        """What is done per second, and the time left, as ``1m5s``; None until there is something to tell it from.
 
         ``done`` of ``total`` are done ``now``, in seconds.
         """
