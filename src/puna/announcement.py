@@ -6,7 +6,8 @@ import logging
 import os
 from collections.abc import Mapping
 
-from puna.config import MEANINGLESS, Settings
+from puna.address import clean
+from puna.config import MEANINGLESS, Settings, truth
 from puna.engine import about
 from puna.errors import LoadFailed
 from puna.logs import fields
@@ -37,7 +38,7 @@ def announce(settings: Settings, store: Store) -> None:
 def warn_of_meaningless(environ: Mapping[str, str]) -> None:
     """Say which settings in ``environ`` mean something to Ollama and nothing here."""
     for name, why in MEANINGLESS.items():
-        if environ.get(name, "") not in ("", "0", "false"):
+        if truth(clean(environ.get(name, ""))):
             log.warning("%s sets nothing here: %s", name, why)
 
 

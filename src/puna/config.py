@@ -67,15 +67,22 @@ def _load_timeout(text: str) -> float:
     return seconds if seconds > 0 else FOREVER
 
 
+def _int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"must be a whole number: {text}") from None
+
+
 def _whole(text: str) -> int:
-    number = int(text)
+    number = _int(text)
     if number < 0:
         raise ValueError(f"must not be negative: {text}")
     return number
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _int(text)
     if number < 1:
         raise ValueError(f"must be at least 1: {text}")
     return number
@@ -84,12 +91,13 @@ def _positive(text: str) -> int:
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
-def _truth(text: str) -> bool:
+def truth(text: str) -> bool:
+    """Whether a variable of that value is on: any word is, but those that Go takes for false."""
     return bool(text) and text not in _FALSE
 
 
 def _maybe_truth(text: str) -> bool | None:
-    return _truth(text) if text else None
+    return truth(text) if text else None
 
 
 def _debug_level(text: str) -> int:
@@ -120,12 +128,26 @@ def _drain(text: str) -> float:
     return seconds
 
 
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user id that has no name, as in many containers
+        return Path("/")
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError("no home directory is known for its ~") from error
+
+
 def _models(text: str) -> Path:
-    return Path(text).expanduser() if text else Path.home() / ".ollama" / "models"
+    return _path(text) if text else _home() / ".ollama" / "models"
 
 
 def _state(text: str) -> Path:
-    return Path(text).expanduser() if text else Path.home() / ".local" / "state" / "puna"
+    return _path(text) if text else _home() / ".local" / "state" / "puna"
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -174,7 +196,7 @@ TABLE: tuple[Variable, ...] = (
         "context_length",
         "OLLAMA_CONTEXT_LENGTH",
         "0",
-        "context length in tokens where neither request nor model has num_ctx; 0: 4096, or what is loaded",
+        "context length in tokens where neither request nor model has num_ctx; 0: 4096",
         _whole,
     ),
     Variable("origins", "OLLAMA_ORIGINS", "", "comma-separated extra origins that browsers may call from", _origins),
@@ -200,8 +222,8 @@ TABLE: tuple[Variable, ...] = (
         "force TEMPLATE layers on or off; unset: the better template",
         _maybe_truth,
     ),
-    Variable("no_history", "OLLAMA_NOHISTORY", "", "do not keep the chat's input history", _truth),
-    Variable("no_prune", "OLLAMA_NOPRUNE", "", "do not remove unused blobs", _truth),
+    Variable("no_history", "OLLAMA_NOHISTORY", "", "do not keep the chat's input history", truth),
+    Variable("no_prune", "OLLAMA_NOPRUNE", "", "do not remove unused blobs", truth),
     Variable("llama_server", "PUNA_LLAMA_SERVER", "", "path of a llama-server binary to use as the engine", str),
     Variable(
         "max_transfers",
@@ -222,7 +244,7 @@ TABLE: tuple[Variable, ...] = (
     Variable("tls_cert", "PUNA_TLS_CERT", "", "file of the certificate (PEM) to serve HTTPS with", str),
     Variable("tls_key", "PUNA_TLS_KEY", "", "file of its private key (default: the certificate's file)", str),
     Variable(
-        "insecure_no_keys", "PUNA_INSECURE_NO_KEYS", "", "listen beyond this machine although there are no keys", _truth
+        "insecure_no_keys", "PUNA_INSECURE_NO_KEYS", "", "listen beyond this machine although there are no keys", truth
     ),
     Variable("log_format", "PUNA_LOG_FORMAT", "text", "how the server logs: text or json", _log_format),
     Variable("drain", "PUNA_DRAIN", "30s", "how long a server that stops lets running answers go on", _drain),
@@ -245,6 +267,14 @@ MEANINGLESS: Mapping[str, str] = {
     "OLLAMA_DEBUG_LOG_REQUESTS": "no prompt is ever written to a log or a file",
     "OLLAMA_NO_CLOUD": "nothing is ever sent to a cloud",
     "OLLAMA_REMOTES": "no model runs anywhere else",
+    "OLLAMA_CLOUD_BASE_URL": "nothing is ever sent to a cloud",
+    "OLLAMA_AUTH": "who may use a server is said by keys: `puna keys`",
+    "OLLAMA_MAX_TRANSFER_STREAMS": "`PUNA_MAX_TRANSFERS` says how many connections a transfer has",
+    "OLLAMA_MAX_VRAM": "Ollama has left it; nothing limits the memory of GPUs",
+    "OLLAMA_TMPDIR": "Ollama has left it; `TMPDIR` is where the engines' sockets are",
+    "OLLAMA_RUNNERS_DIR": "Ollama has left it; the engine is `PUNA_LLAMA_SERVER`, or the one that comes with puna",
+    "OLLAMA_EXPERIMENT": "Ollama has left it",
+    "OLLAMA_INTEL_GPU": "a llama-server of your own uses the devices it was built for",
 }
 """Variables of Ollama's that there is nothing to set with here, and why."""
 

@@ -123,7 +123,9 @@ def quote(value: str) -> str:
 
 
 def texts(value: Any) -> list[str]:
-    """A parameter's value as PARAMETER instructions have it: one text, or one per element of a list."""
+    """A parameter's value as PARAMETER instructions have it: one text, or one per element of a list; none for None."""
+    if value is None:
+        return []
     if isinstance(value, list | tuple):
         return [text for item in value for text in texts(item)]
     if isinstance(value, bool):

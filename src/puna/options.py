@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+import math
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +90,7 @@ MEANINGS: Mapping[str, str] = {
     "top_p": "choose among the likeliest that together have this probability",
     "min_p": "leave out tokens less likely than this share of the likeliest",
     "typical_p": "choose among tokens about as surprising as is to be expected; 1: all",
-    "repeat_last_n": "how many tokens back repetition is looked for",
+    "repeat_last_n": "how many tokens back repetition is looked for; -1: in the whole context, 0: nowhere",
     "temperature": "how freely to choose; 0: always the likeliest",
     "repeat_penalty": "makes what was said less likely; 1: no difference",
     "presence_penalty": "makes what was said less likely, once for each token that was said",
@@ -119,6 +121,9 @@ REMOVED = frozenset(
 )
 """Options Ollama once had: accepted everywhere, and ignored."""
 
+_MOST = (1 << 31) - 1
+"""The engine's integers have 32 bits; a number beyond them stands for the largest. Of a seed it takes the last 32."""
+
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the known options among ``values``, each in its own type; ``None`` values and unknown names are left out.
@@ -144,8 +149,17 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` by the options' own names, and otherwise as they are, names that are not known among them."""
+    return {
+        _ALIASES.get(name, name): value
+        for name, value in values.items()
+        if name not in _ALIASES or values.get(_ALIASES[name]) is None
+    }
+
+
 def merge(*sources: Mapping[str, Any]) -> Options:
-    """Build a complete set of options from ``sources``, later ones winning key by key.
+    """Build a complete set of options from ``sources``, later ones winning key by key; empty stops are left out.
 
     Raises:
         InvalidOption: a value has the wrong type.
@@ -153,7 +167,9 @@ def merge(*sources: Mapping[str, Any]) -> Options:
     merged: dict[str, Any] = {}
     for source in sources:
         merged.update(check(source))
-    return Options(**merged)
+    options = Options(**merged)
+    # An empty text is found everywhere, and would end every answer before it began.
+    return options if all(options.stop) else dataclasses.replace(options, stop=tuple(filter(None, options.stop)))
 
 
 def parse_parameter(name: str, values: list[str]) -> Any:
@@ -164,13 +180,16 @@ def parse_parameter(name: str, values: list[str]) -> Any:
         ValueError: a text is not a value of the option's type; the message is ``invalid <type> value [x]``.
     """
     kind, last = TYPES[name], values[-1]
-    try:
-        if kind == "integer":
-            return int(last)
-        if kind == "float32":
-            return float(last)
-    except ValueError:
-        raise ValueError(f"invalid {'int' if kind == 'integer' else 'float'} value [{last}]") from None
+    if kind in _NUMBERS:
+        parse, told = _NUMBERS[kind]
+        try:
+            number = parse(last.replace("_", "?"))  # Python takes 1_000, and nobody else does
+        except ValueError:
+            number = math.nan
+        # What 64 bits hold is what every server that shares the model can read.
+        if not -(2**63) <= number < 2**63:
+            raise ValueError(f"invalid {told} value [{last}]")
+        return number
     if kind == "boolean":
         truth = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}.get(last.lower())
         if truth is None:
@@ -179,11 +198,14 @@ def parse_parameter(name: str, values: list[str]) -> Any:
     return values
 
 
+_NUMBERS: Mapping[str, tuple[Callable[[str], float], str]] = {"integer": (int, "int"), "float32": (float, "float")}
+
+
 def _convert(name: str, kind: str, value: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "integer" and number:
-        return int(value)
-    if kind == "float32" and number:
+        return int(value) if name == "seed" else max(-_MOST, min(int(value), _MOST))
+    if kind == "float32" and number and abs(value) <= sys.float_info.max:
         return float(value)
     if kind == "boolean" and isinstance(value, bool):
         return value

@@ -22,13 +22,13 @@ LAST_REPLIES_SECONDS = 3
 _ENGINES_SECONDS = 6
 """How long engines may take to end: they are asked first."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Close = Callable[[], Awaitable[None]]
 
 
 class Running(uvicorn.Server):
-    """Uvicorn that ends in order at SIGINT and SIGTERM, with exit status 0, and tells systemd how it is.
+    """Uvicorn that ends in order at SIGINT, SIGTERM and SIGHUP, with exit status 0, and tells systemd how it is.
 
     From the signal on new requests get 503. Transfers stop at once, to be resumed another time (``close_transfers``).
     All else may finish for ``drain`` seconds, or until a second signal; what runs then is ended with a word of why.
@@ -56,12 +56,13 @@ class Running(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Begin to end at a first signal, and hurry at any other."""
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup has it
+        for number in heeded:
             loop.add_signal_handler(number, self._signalled)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in heeded:
                 loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import socket
 import ssl
 import sys
@@ -13,14 +14,15 @@ from dataclasses import dataclass
 import uvicorn
 import uvloop
 
-from puna import OLLAMA_API_VERSION, __version__, logs, systemd
+from puna import OLLAMA_API_VERSION, __version__, limits, logs, systemd
 from puna.address import Address
 from puna.announcement import announce, warn_of_meaningless
 from puna.config import Settings
 from puna.engine.llamacpp import LlamaCpp
-from puna.errors import InvalidSetting, PunaError
+from puna.errors import InvalidSetting, PunaError, StoreError
 from puna.http import tls
 from puna.http.app import HEADERS, build
+from puna.http.connection import Connection
 from puna.http.dialects import Services
 from puna.http.exchanges import Exchanges, used_a_model
 from puna.http.guard import is_loopback
@@ -40,6 +42,7 @@ from puna.service.responses import KeptResponses
 from puna.service.tokens import TokenService
 from puna.service.transfer import Transfers
 from puna.service.watched import WatchedChat, WatchedEmbedding, WatchedReranking, WatchedTokens
+from puna.store.disk import translated
 from puna.store.models import Store
 from puna.types import PullRequest
 
@@ -47,6 +50,8 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _IDLE_CONNECTION_SECONDS = 120
+_LOST_CLIENT_SECONDS = 30
+"""Silence of a client, in seconds, after which its machine is asked whether it is still there, and between two asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,9 @@ def compose(settings: Settings, *, traces: tracing.Traces | None = None) -> Serv
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit status. Says where it listens, on standard error."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; return the exit status. Says where it listens, on standard error."""
+    limits.open_standard_streams()
+    limits.allow_many_files()
     log_handler = logs.to_stderr(settings.log_format, settings.debug)
     try:
         return _serve_logging(settings)
@@ -135,6 +142,7 @@ def _serve_logging(settings: Settings) -> int:
         return 1
     with listener:
         try:
+            _check(settings)
             keys = _keyring(settings, listener.getsockname()[0])
             certificate = _certificate(settings)
             uvloop.run(_serve(settings, listener, keys, certificate))
@@ -153,7 +161,7 @@ async def _serve(
     exchanges = Exchanges()
     config = uvicorn.Config(
         build(server.services, settings, bound_to=host, keys=keys, exchanges=exchanges),
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -186,6 +194,22 @@ async def _serve(
         log.error("the server could not say what it is made of", exc_info=problem)
     if traces is not None:
         await asyncio.to_thread(traces.close)
+
+
+def _check(settings: Settings) -> None:
+    """Find out at once what nothing would work without.
+
+    Raises:
+        InvalidSetting: the program that is to be the engine cannot be run.
+        StoreError: the model store is none, or cannot be made.
+    """
+    if settings.llama_server and shutil.which(settings.llama_server) is None:
+        raise InvalidSetting(f"PUNA_LLAMA_SERVER: {settings.llama_server} is not a program that can be run")
+    try:
+        with translated():
+            settings.models.mkdir(parents=True, exist_ok=True)
+    except StoreError as error:
+        raise StoreError(f"the model store, OLLAMA_MODELS, cannot be used: {error}") from error
 
 
 def _keyring(settings: Settings, bound_to: str) -> Keyring:
@@ -222,6 +246,7 @@ def _listen(settings: Settings) -> socket.socket:
     for given in systemd.listeners():
         if given.family not in (socket.AF_INET, socket.AF_INET6):
             raise InvalidSetting("the socket that systemd opened is none of TCP: ListenStream= must name a port")
+        _notice_lost_clients(given)
         return given
     address = settings.host
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -229,9 +254,22 @@ def _listen(settings: Settings) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _notice_lost_clients(listener)
         listener.bind(target)
         listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise
     return listener
+
+
+def _notice_lost_clients(listener: socket.socket) -> None:
+    """Let the connections of ``listener`` end within minutes when the client's machine, or the way to it, is gone.
+
+    They inherit it. Else a request whose client cannot say that it leaves would wait for its model for ever.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _LOST_CLIENT_SECONDS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _LOST_CLIENT_SECONDS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)

@@ -45,11 +45,15 @@ def test_full_disk(world: World, args: list[str]) -> None:
     assert (1, f"Error: {os.strerror(errno.ENOSPC).lower()}\n") == (done.returncode, done.stderr)
 
 
-def test_no_output_at_all(world: World) -> None:
-    """A command whose output nobody wants does its work."""
-    shell = f"exec {sys.executable} -m puna list >&-"
+@pytest.mark.parametrize(
+    ("command", "code", "err"),
+    [("list >&-", 0, b""), ("create x -f - <&-", 1, b"Error: no FROM line\n"), ("run smollm2 '' <&- >&- 2>&-", 0, b"")],
+)
+def test_streams_that_are_closed(world: World, command: str, code: int, err: bytes) -> None:
+    """A command whose output nobody wants does its work, and what nobody sends is empty."""
+    shell = f"exec {sys.executable} -m puna {command}"
     done = subprocess.run(["/bin/sh", "-c", shell], env=world.environ(), stderr=subprocess.PIPE, check=False)
-    assert (0, b"") == (done.returncode, done.stderr)
+    assert (code, err) == (done.returncode, done.stderr)
 
 
 def test_interrupted_while_it_waits(world: World) -> None:

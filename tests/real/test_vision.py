@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import io
 import json
-import subprocess
-import sys
 import urllib.error
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, closing
@@ -29,7 +26,6 @@ from puna.types import Conversation, Prompt
 
 pytestmark = pytest.mark.real
 
-SCRIPT = Path(__file__).parent.parent / "support" / "tiny_vision.py"
 FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP"]
 TEMPLATE = "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}assistant: "
 EMBEDDINGS = 16
@@ -51,10 +47,8 @@ class TinyVision:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyVision:
-    folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run([sys.executable, SCRIPT, folder], check=True)
-    return TinyVision(folder / "model.gguf", folder / "projector.gguf")
+def tiny(tiny: tuple[Path, Path]) -> TinyVision:
+    return TinyVision(*tiny)
 
 
 @asynccontextmanager
@@ -126,17 +120,9 @@ def server(
 ) -> Iterator[Any]:
     """A server with the tiny model under three names: with a TEMPLATE, with the template in its GGUF, and blind."""
     with start_server(tmp_path_factory.mktemp("store")) as running:
-        files = {}
-        for path in (tiny.model, tiny.projector):
-            files[path.name] = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
-            running.call("POST", f"/api/blobs/{files[path.name]}", data=path.read_bytes())
-        blind = {tiny.model.name: files[tiny.model.name]}
-        for name, fields in {
-            "with-template": {"files": files, "template": TEMPLATE},
-            "with-jinja": {"files": files},
-            "blind": {"files": blind, "template": TEMPLATE},
-        }.items():
-            running.call("POST", "/api/create", {"model": name, "stream": False, **fields})
+        running.create("with-template", tiny.model, tiny.projector, template=TEMPLATE)
+        running.create("with-jinja", tiny.model, tiny.projector)
+        running.create("blind", tiny.model, template=TEMPLATE)
         yield running
 
 

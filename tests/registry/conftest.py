@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
-from certificates import certified
-from fault_proxy import FaultProxy, fault_proxy
-from registry_peer import Certified, RegistryPeer, registry
-from transfers import Home
+from support.certificates import certified
+from support.fault_proxy import FaultProxy, fault_proxy
+from support.registry_peer import Certified, RegistryPeer, registry
+from support.transfers import Home
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from registry_peer import RegistryPeer
-from transfers import Home, ask, noise
+
+from support.registry_peer import RegistryPeer
+from support.transfers import Home, ask, noise
 
 FAULT = """
 import os

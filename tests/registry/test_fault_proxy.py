@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from fault_proxy import (
+
+from support.fault_proxy import (
     Answer,
     Cut,
     CutUpload,

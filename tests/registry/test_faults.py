@@ -12,7 +12,13 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from fault_proxy import (
+
+from puna.download import Downloads, Patience
+from puna.errors import Unreachable
+from puna.events import Progress
+from puna.service.pull import pull
+from puna.types import PullRequest
+from support.fault_proxy import (
     Answer,
     Cut,
     CutUpload,
@@ -27,15 +33,9 @@ from fault_proxy import (
     WrongRange,
     fault_proxy,
 )
-from registry_peer import RegistryPeer, registry
-from token_server import by_password, token_server
-from transfers import Home, ask, noise
-
-from puna.download import Downloads, Patience
-from puna.errors import Unreachable
-from puna.events import Progress
-from puna.service.pull import pull
-from puna.types import PullRequest
+from support.registry_peer import RegistryPeer, registry
+from support.token_server import by_password, token_server
+from support.transfers import Home, ask, noise
 
 SIZE = 1_000_000
 BLOB = "/blobs/sha256"

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fault_proxy import Cut, FaultProxy, Flip, fault_proxy
 from gguf import GGUFWriter
-from hugging_face import Hub, hugging_face, split
-from transfers import Home, ask
+
+from support.fault_proxy import Cut, FaultProxy, Flip, fault_proxy
+from support.hugging_face import Hub, hugging_face, split
+from support.transfers import Home, ask
 
 NAME = "hf.co/user/repo:Q4_1"
 TOKEN = "hf_secret"

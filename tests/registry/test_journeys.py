@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import certified
-from fault_proxy import fault_proxy
-from registry_peer import Certified, RegistryPeer, registry
-from token_server import IDENTITY, anyone, by_password, by_signature, token_server
-from transfers import Home, ask, noise
+
+from support.certificates import certified
+from support.fault_proxy import fault_proxy
+from support.registry_peer import Certified, RegistryPeer, registry
+from support.token_server import IDENTITY, anyone, by_password, by_signature, token_server
+from support.transfers import Home, ask, noise
 
 Way = tuple[RegistryPeer, str, dict[str, Any]]
 """The registry, the host to use, and fields for requests."""

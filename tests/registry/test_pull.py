@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_proxy import (
+
+from support.fault_proxy import (
     Answer,
     Cut,
     Fault,
@@ -28,8 +29,8 @@ from fault_proxy import (
     WrongRange,
     fault_proxy,
 )
-from registry_peer import Certified, RegistryPeer, registry
-from transfers import Home, ask, noise
+from support.registry_peer import Certified, RegistryPeer, registry
+from support.transfers import Home, ask, noise
 
 CONTENT = noise(3_000_000)
 

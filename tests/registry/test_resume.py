@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_proxy import FaultProxy
-from transfers import Home, ask, noise
+
+from support.fault_proxy import FaultProxy
+from support.transfers import Home, ask, noise
 
 SIZE = int(os.environ.get("PUNA_TEST_RESUME_MB", "12")) * 1_000_000
 KILLS = int(os.environ.get("PUNA_TEST_RESUME_KILLS", "4"))

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from registry_peer import RegistryPeer
-from transfers import Home, ask, noise
-
 from puna.names import ModelName
 from puna.store.checking import check
+from support.registry_peer import RegistryPeer
+from support.transfers import Home, ask, noise
 
 
 def puna(home: Home, *args: str, url: str = "http://127.0.0.1:1") -> subprocess.CompletedProcess[str]:

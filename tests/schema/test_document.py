@@ -48,14 +48,7 @@ FORMATS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run([sys.executable, SUPPORT / "tiny_vision.py", folder], check=True)
-    return folder / "model.gguf"
-
-
-@pytest.fixture(scope="module")
-def scripted(tmp_path_factory: pytest.TempPathFactory, start_server: Any, tiny: Path) -> Iterator[Any]:
+def scripted(tmp_path_factory: pytest.TempPathFactory, start_server: Any, tiny: tuple[Path, Path]) -> Iterator[Any]:
     """A server with a model that says what its prompt tells it to, and no way out of this machine."""
     environ = {
         "PUNA_LLAMA_SERVER": str(SUPPORT / "scripted_llama_server.py"),
@@ -64,7 +57,7 @@ def scripted(tmp_path_factory: pytest.TempPathFactory, start_server: Any, tiny: 
         "NO_PROXY": "127.0.0.1",
     }
     with start_server(tmp_path_factory.mktemp("store"), **environ) as running:
-        running.create("smollm2", tiny, template=TEMPLATE)
+        running.create("smollm2", tiny[0], template=TEMPLATE)
         yield running
 
 

@@ -8,9 +8,10 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from support.waiting import until
 
 SECRET = "xyzzy"
 
@@ -19,7 +20,7 @@ def messages(server: Any) -> list[str]:
     return [json.loads(line)["message"] for line in server.log]
 
 
-def test_the_first_lines_say_what_matters(scripted: Any, until: Callable[..., None]) -> None:
+def test_the_first_lines_say_what_matters(scripted: Any) -> None:
     """Where it listens and in which version, where the models are, what computes, and on what."""
     with scripted(OLLAMA_VULKAN="1", PUNA_MAX_QUEUE="x", OLLAMA_MAX_QUEUE="x") as server:
         until(lambda: any(text.startswith("Engine: ") for text in messages(server)))
@@ -37,7 +38,7 @@ def test_the_first_lines_say_what_matters(scripted: Any, until: Callable[..., No
         ]
 
 
-def test_each_request_is_a_line_that_holds_nothing_of_what_was_said(scripted: Any, until: Callable[..., None]) -> None:
+def test_each_request_is_a_line_that_holds_nothing_of_what_was_said(scripted: Any) -> None:
     """Not even to who looks for a fault: no prompt, no answer, no key."""
     with scripted(OLLAMA_DEBUG="2") as server:
         reply = server.begin(prompt=f"say:{SECRET}")
@@ -59,7 +60,7 @@ def test_each_request_is_a_line_that_holds_nothing_of_what_was_said(scripted: An
         assert SECRET not in "".join(server.log)
 
 
-def test_the_words_of_an_engine_are_marked_with_its_model(scripted: Any, until: Callable[..., None]) -> None:
+def test_the_words_of_an_engine_are_marked_with_its_model(scripted: Any) -> None:
     """By the name that one knows it by, also in what becomes of the request."""
     with scripted(OLLAMA_DEBUG="2", SCRIPTED_MODE="never-start") as server:
         reply = server.begin()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.waiting import until
 
 
 def ended(pid: int) -> bool:
@@ -27,7 +28,7 @@ def said(reply: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_answer_finishes_while_new_requests_are_turned_away(
-    scripted: Any, until: Callable[..., None], tmp_path: Path, number: signal.Signals
+    scripted: Any, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Its client gets all of it; others hear, in the form of their API, when to come back, and a balancer that asks."""
     temporary = tmp_path / "t"
@@ -54,7 +55,7 @@ def test_an_answer_finishes_while_new_requests_are_turned_away(
     assert [] == list(temporary.iterdir())
 
 
-def test_what_does_not_end_in_time_is_ended_with_a_word_of_why(scripted: Any, until: Callable[..., None]) -> None:
+def test_what_does_not_end_in_time_is_ended_with_a_word_of_why(scripted: Any) -> None:
     """In streams of every API, and in answers that are sent whole."""
     with scripted(PUNA_DRAIN="0") as server:
         native, openai = server.begin(), server.begin("/v1/completions", stream=True)
@@ -74,7 +75,7 @@ def test_what_does_not_end_in_time_is_ended_with_a_word_of_why(scripted: Any, un
     assert [200, 200, 503] == sorted(line["status"] for line in ended_so)
 
 
-def test_a_second_signal_ends_it_at_once(scripted: Any, until: Callable[..., None]) -> None:
+def test_a_second_signal_ends_it_at_once(scripted: Any) -> None:
     """Whoever is in a hurry presses Ctrl+C twice."""
     with scripted(PUNA_DRAIN="1h") as server:
         reply = server.begin()
@@ -118,7 +119,7 @@ class Stalling(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_download_stops_at_once_to_be_resumed(scripted: Any, until: Callable[..., None]) -> None:
+def test_a_download_stops_at_once_to_be_resumed(scripted: Any) -> None:
     """It does not hold up the end for as long as an answer may."""
     source = ThreadingHTTPServer(("127.0.0.1", 0), Stalling)
     source.daemon_threads = True

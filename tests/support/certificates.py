@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from registry_peer import Certified
+
+from support.registry_peer import Certified
 
 _LIFE = dt.timedelta(days=2)
 

@@ -24,6 +24,7 @@ class Request:
     first: int | None
     last: int | None
     sent: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 Fault = Callable[["FileServer", Request, socket.socket], None]
@@ -51,6 +52,8 @@ class FileServer:
 
     @property
     def sent(self) -> int:
+        """The bytes of all requests, once the last of them is over."""
+        assert all(request.over.wait(60) for request in self.requests)
         return sum(request.sent for request in self.requests)
 
     async def locate(self, *, refused: bool = False) -> Location:
@@ -88,16 +91,24 @@ class FileServer:
             with peer:
                 while (request := _read(peer)) is not None:
                     self.requests.append(request)
-                    fault = self.faults.pop(0) if self.faults else self.always
-                    if fault is not None:
-                        fault(self, request, peer)
-                        return
-                    if request.first is None:
-                        everything(self, request, peer)
-                    else:
-                        self.part(request, peer, request.first, (request.last or 0) + 1)
+                    try:
+                        if not self._answer(request, peer):
+                            return
+                    finally:
+                        request.over.set()
         except OSError:
             return
+
+    def _answer(self, request: Request, peer: socket.socket) -> bool:
+        """Whether the connection may be used again."""
+        fault = self.faults.pop(0) if self.faults else self.always
+        if fault is not None:
+            fault(self, request, peer)
+        elif request.first is None:
+            everything(self, request, peer)
+        else:
+            self.part(request, peer, request.first, (request.last or 0) + 1)
+        return fault is None
 
     def part(self, request: Request, peer: socket.socket, first: int, end: int, *, upto: int | None = None) -> None:
         """Send a range, or only the bytes before ``upto`` of what was announced."""

@@ -20,13 +20,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from certificates import token_signer
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
-from registry_peer import PASSWORD, USER
+
+from support.certificates import token_signer
+from support.registry_peer import PASSWORD, USER
 
 SERVICE, ISSUER = "registry of the tests", "token server of the tests"
 IDENTITY = "an identity token of the tests"

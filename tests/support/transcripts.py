@@ -19,6 +19,8 @@ _CASE = re.compile(
 # Escapes of a terminal, as they are or as `cat -v` writes them: what follows stands on a line of its own.
 _ESCAPES = re.compile(r"(?:(?:\x1b|\^\[)\[\??[0-9;]*[A-Za-z])+")
 _SPINNER = re.compile(r"[⠀-⣿]|M-bM- M-\^?.")
+# What puna says of a wait that lasts, which depends on the machine; Ollama's spinner says nothing.
+_WAITING = re.compile(r"(?:waiting(?: for a turn)?|loading the model|reading the prompt)\b.*")
 _VARYING = (
     (re.compile(r"\bsha256[:-][0-9a-f]{64}"), "DIGEST"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "ID"),
@@ -54,6 +56,6 @@ def printed(text: str) -> str:
 
 
 def told(text: str) -> list[str]:
-    """The lines that standard error says, each once, without what moved while it was said."""
+    """The lines that standard error says, each once, without what moved, or was waited for, while it was said."""
     lines = printed(_SPINNER.sub("", _ESCAPES.sub("\n", text))).splitlines()
-    return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    return list(dict.fromkeys(line.strip() for line in lines if line.strip() and not _WAITING.fullmatch(line)))

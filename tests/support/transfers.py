@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from registry_peer import PASSWORD, USER
-
 from puna.names import ModelName
 from puna.store.formats import CONFIG_TYPE, Config, Layer, Manifest, layer_type, write_config
 from puna.store.models import Store
+from support.registry_peer import PASSWORD, USER
 
 _BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 

@@ -6,6 +6,7 @@ import signal
 import pytest
 from PIL import Image
 
+from puna.cli.slash import HELP_SET
 from puna.cli.wrapping import width
 from support.pseudo_terminal import CTRL_C, CTRL_D, ENTER, TAB, UP, puna
 
@@ -61,6 +62,10 @@ def test_conversation(scripted, tmp_path, columns):
         terminal.wait_for("Created new model 'mine'")
         terminal.enter("/load mine")
         terminal.wait_for(">>> look say:seen")
+        terminal.enter("/set")
+        terminal.wait_for("/set nothink")
+        terminal.wait_for_prompt()
+        assert set(HELP_SET.split()) <= set(terminal.text.split()), "a word was broken"
         terminal.enter("/bye")
         assert 0 == terminal.ended()
     shown = scripted.call("POST", "/api/show", {"model": "mine"})
@@ -149,6 +154,17 @@ def test_resized_in_mid_answer(scripted, tmp_path):
         terminal.type(CTRL_C)
         terminal.wait_for_prompt()
         assert (1, 1, 1) == tuple("\n".join(terminal.lines[1:]).count(one) for one in "甲乙丙")
+
+
+def test_what_is_typed_while_an_answer_comes(scripted, tmp_path):
+    """Lines typed ahead are what they would have been at the prompt, each by itself."""
+    with puna("run", "eyes", home=str(tmp_path), url=scripted.url) as terminal:
+        terminal.enter("say:很久以前 gate")
+        terminal.wait(lambda: "很久以" in terminal.lines)
+        terminal.type("/set verbose" + ENTER + "/set quiet" + ENTER)
+        scripted.gate.touch()
+        terminal.wait_for("Set 'verbose' mode.")
+        terminal.wait_for("Set 'quiet' mode.")
 
 
 def test_pasted_lines_are_one_message(scripted, tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import re
 from contextlib import closing
 
 import pytest
@@ -58,10 +59,19 @@ def test_no_server(unused_url):
     assert "could not connect to puna server, run 'puna serve' to start it" == str(caught.value)
 
 
-def test_not_an_address():
+@pytest.mark.parametrize("url", ["http://a b:x", "ftp://somewhere", "http://"])
+def test_not_an_address(url):
     """An address that is none is refused in words."""
     with pytest.raises(ServerUnreachable, match="is not a server's address"):
-        Client("http://a b:x")
+        Client(url)
+
+
+def test_another_machine_without_a_server():
+    """Where another machine does not answer, the error says which, why, and what to look at."""
+    with Client("http://puna.invalid:1") as client, pytest.raises(ServerUnreachable) as caught:
+        client.heartbeat()
+    expected = r"could not connect to http://puna\.invalid:1: .+; OLLAMA_HOST says where the server is"
+    assert re.fullmatch(expected, str(caught.value))
 
 
 def test_wildcard_address_is_reached_on_this_machine(api):
@@ -218,8 +228,16 @@ def test_error_inside_a_stream(api, client):
 
 def test_refusal_without_json(api, client):
     """A refusal in another form, by a proxy perhaps, is shown as it is."""
-    with pytest.raises(ApiError, match="404 page not found"):
+    api.on("POST", "/api/copy", api.reply(status=503, body=b"busy"))
+    with pytest.raises(ApiError, match=r"^busy$"):
         client.copy("a", "b")
+
+
+def test_route_that_is_not_there(api, client):
+    """A server too old for a command is told as such."""
+    with pytest.raises(ApiError, match=r"^the server has no /api/copy: it is an older one") as caught:
+        client.copy("a", "b")
+    assert 404 == caught.value.code
 
 
 def test_another_kind_of_server(api, client):

@@ -135,3 +135,15 @@ def test_variables_of_others_are_not_looked_at() -> None:
 def test_no_text_of_any_variable_is_an_error(row: Variable, text: str) -> None:
     """Whatever the environment holds, there are settings."""
     assert isinstance(read({row.name: text}), Settings)
+
+
+def test_a_user_without_a_home_can_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run programs as users that have no name; where models are can be said, and a ~ is told of."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    found = read({"OLLAMA_MODELS": "/models"})
+    assert (Path("/models"), Path("/.local/state/puna")) == (found.models, found.state)
+    assert Path("/.ollama/models") == read({}).models

@@ -198,6 +198,10 @@ def test_a_parameter_is_read_as_its_option(name: str, lines: list[str], value: A
         ("num_ctx", "many", "invalid int value [many]"),
         ("num_ctx", "1.5", "invalid int value [1.5]"),
         ("num_ctx", "", "invalid int value []"),
+        ("num_ctx", "1_000", "invalid int value [1_000]"),
+        ("num_ctx", "9223372036854775808", "invalid int value [9223372036854775808]"),
+        ("top_p", "nan", "invalid float value [nan]"),
+        ("top_p", "1e400", "invalid float value [1e400]"),
         ("top_p", "high", "invalid float value [high]"),
         ("use_mmap", "yes", "invalid bool value [yes]"),
     ],
@@ -213,3 +217,27 @@ def test_a_parameter_there_is_not_is_another_error() -> None:
     """The caller says it in its own words."""
     with pytest.raises(KeyError):
         parse_parameter("top_kk", ["1"])
+
+
+@pytest.mark.parametrize(("said", "taken"), [(10**30, 2**31 - 1), (-1e300, 1 - 2**31), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("name", [name for name in INTEGERS if name != "seed"])
+def test_a_number_beyond_the_engines_is_its_largest(name: str, said: float, taken: int) -> None:
+    """Whoever means "as many as possible" gets as many as are possible."""
+    assert {name: taken} == check({name: said})
+
+
+def test_large_seeds_differ():
+    """Clients make them of the time in nanoseconds."""
+    assert {"seed": 2**60 + 1} == check({"seed": 2**60 + 1})
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_number_that_no_float_holds_is_refused(name: str) -> None:
+    """It comes as an integer with hundreds of digits."""
+    assert f'option "{name}" must be of type float32' == refusal(name, 10**400)
+
+
+def test_an_empty_stop_stops_nothing():
+    """Frontends send one for an empty field of a form."""
+    assert ("END",) == merge({"stop": ["", "END"]}).stop
+    assert () == merge({"stop": ["END"]}, {"stop": [""]}).stop

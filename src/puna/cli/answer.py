@@ -56,6 +56,8 @@ class Printer:
                 arguments = self._safe(json.dumps(dict(call.arguments), ensure_ascii=False))
                 name = self._safe(call.name)
                 self._print(self._answer.close())
+                if self._terminal and self.text and not self.text.endswith("\n"):
+                    self._print("\n")
                 self._print(f"  Model called a non-existent function '{name}()' with arguments: {arguments}\n")
             case _:
                 pass

@@ -11,12 +11,10 @@ from typing import IO
 
 import click
 
-from puna.cli.command import Command, at_least, exactly
+from puna.cli.command import Command, at_least, exactly, model_name
 from puna.cli.here import local_store
 from puna.cli.progress import reporting
-from puna.errors import InvalidName
 from puna.events import Progress
-from puna.names import ModelName
 
 _VARIABLES = ("OLLAMA_HOST", "OLLAMA_MODELS")
 _PIPE = "-"
@@ -29,7 +27,7 @@ def export(args: tuple[str, ...]) -> None:
     from puna.store import archive  # noqa: PLC0415 - a help page needs none of it
 
     *models, target = args
-    names = [_name(model) for model in models]
+    names = [model_name(model) for model in models]
     store = local_store()
     parcels = archive.parcels(store, names)
     total = archive.total_size(parcels)
@@ -45,7 +43,7 @@ def load(args: tuple[str, ...], alias: str) -> None:
     """Read models from a tar archive, - for standard input, in the layout of OCI images."""
     from puna.store import archive  # noqa: PLC0415 - see export
 
-    name = _name(alias) if alias else None
+    name = model_name(alias) if alias else None
     store = local_store(make=True)
     with _file_errors(), reporting(sys.stderr) as report, _opened_for_reading(args[0]) as source:
         total = 0 if args[0] == _PIPE else os.fstat(source.fileno()).st_size
@@ -53,13 +51,6 @@ def load(args: tuple[str, ...], alias: str) -> None:
         found = archive.load(store, source, told, name=name)
     for imported in found:
         click.echo(f"imported '{imported.short}'")
-
-
-def _name(model: str) -> ModelName:
-    try:
-        return ModelName.parse(model)
-    except InvalidName as error:
-        raise click.UsageError(f"invalid model name: {model}") from error
 
 
 def _summed(report: Callable[[int], None]) -> Callable[[int], None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,10 +15,12 @@ import click
 from puna import config
 from puna.cli import attachments, slash
 from puna.cli.answer import Printer, play, statistics
+from puna.cli.command import screen_columns
 from puna.cli.models import summaries
 from puna.cli.reading import Reader
 from puna.cli.session import Session
 from puna.cli.showing import describe
+from puna.cli.tables import folded
 from puna.cli.terminal import unechoed
 from puna.client import ApiError, Client
 from puna.errors import PunaError
@@ -95,11 +98,11 @@ class _Chat:
                 if any(begin == 0 for begin, _, _ in attachments.find(text)):
                     self._ask(text)
                 else:
-                    click.echo(f"Unknown command '{command}'. Type /? for help")
+                    _say(f"Unknown command '{command}'. Type /? for help")
             case slash.Say(text=text, error=error):
-                click.echo(text, err=error, nl=bool(text) and not text.endswith("\n"))
+                _say(text, error=error)
             case slash.ListModels():
-                click.echo(summaries(self._client.list(), datetime.now(UTC)), nl=False)
+                click.echo(summaries(self._client.list(), datetime.now(UTC), screen_columns()), nl=False)
             case slash.ShowModel(part=part):
                 click.echo(_part(self._client.show(self.session.model), part, self.session))
             case slash.Load(model=model):
@@ -176,10 +179,17 @@ class _Chat:
         )
 
 
+def _say(text: str, *, error: bool = False) -> None:
+    """Print ``text`` in lines that fit the terminal."""
+    columns = screen_columns()
+    shown = text if columns is None else folded(text, columns)
+    click.echo(shown, err=error, nl=bool(shown) and not shown.endswith("\n"))
+
+
 def _part(model: ModelDetails, part: str, session: Session) -> str:
     match part:
         case "info":
-            return describe(model)
+            return describe(model, columns=screen_columns()).removesuffix("\n")
         case "modelfile":
             return model.modelfile
         case "license":
@@ -188,7 +198,14 @@ def _part(model: ModelDetails, part: str, session: Session) -> str:
             return model.template or "The model has no template."
         case "system":
             return session.system or model.system or "There is no system message."
-    own = "".join(f"{name:<30} {value}\n" for name, value in session.options.items())
+    own = "".join(f"{name:<30} {value}\n" for name, value in _written(session))
     return (f"Model defined parameters:\n{model.parameters}\n\n" if model.parameters else "") + (
         f"User defined parameters:\n{own}" if own else "" if model.parameters else "There are no parameters."
     )
+
+
+def _written(session: Session) -> Iterator[tuple[str, str]]:
+    """The parameters of ``session``, a line for each value, as a model's are written."""
+    for name, value in session.options.items():
+        for each in value if isinstance(value, Sequence) and not isinstance(value, str) else [value]:
+            yield name, json.dumps(each, ensure_ascii=False)

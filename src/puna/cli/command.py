@@ -16,6 +16,7 @@ from puna.cli.flags import Flag
 
 if TYPE_CHECKING:
     from puna.client import Client
+    from puna.names import ModelName
 
 Count = Callable[[int], str]
 """Says what is wrong with a number of arguments, or nothing."""
@@ -165,6 +166,8 @@ def flag_of(option: click.Option) -> Flag:
     if option.is_flag:
         return Flag(name, letter, "truth", "true")
     kind: flags.Kind = "whole number" if isinstance(option.type, type(click.INT)) else "text"
+    if isinstance(option.type, type(click.BOOL)):
+        kind = "truth"
     return Flag(name, letter, kind, option.flag_value if isinstance(option.flag_value, str) else None)
 
 
@@ -183,7 +186,7 @@ def _read(command: click.Command, ctx: click.Context, args: Sequence[str]) -> tu
     found, rest = flags.read(args, [*options])
     written: dict[Flag, list[str]] = {}
     for flag, value in found:
-        if flag.kind == "truth":
+        if options[flag].is_flag:
             written[flag] = [f"--{flag.name}"] if value == "true" else []
         else:
             earlier = written.get(flag, []) if options[flag].multiple else []
@@ -223,7 +226,36 @@ def screen_columns() -> int | None:
     """How many columns the terminal has that standard output is; None if it is none, and everything has room."""
     import shutil  # noqa: PLC0415 - only tables ask
 
-    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def keep_alive(text: str) -> float | None:
+    """The seconds that ``--keepalive`` says; None where it says nothing.
+
+    Raises:
+        click.UsageError: it is no duration.
+    """
+    from puna.durations import parse_keep_alive  # noqa: PLC0415 - not for a help page
+
+    try:
+        return parse_keep_alive(text) if text else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def model_name(text: str) -> ModelName:
+    """The name of a model that ``text`` is.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    from puna.errors import InvalidName  # noqa: PLC0415 - most names only a server reads
+    from puna.names import ModelName  # noqa: PLC0415
+
+    try:
+        return ModelName.parse(text)
+    except InvalidName as error:
+        raise click.UsageError(f"invalid model name: {text}") from error
 
 
 @contextmanager

@@ -41,6 +41,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
 _VALUES: dict[str, tuple[str, ...]] = {
     "think": ("true", "false", "high", "medium", "low", "max"),
     "format": ("json",),
+    "truncate": ("true", "false"),
     "quantize": ("q4_K_M", "q4_K_S", "q5_K_M", "q6_K", "q8_0", "f16"),
     "draft-quantize": ("q4_K_M", "q8_0"),
 }
@@ -138,9 +139,9 @@ def _flag(arg: str, known: Sequence[flags.Flag]) -> flags.Flag:
 
 def _of_kind(kind: str, above: click.Context, word: str, taken: set[str]) -> Iterator[Candidate]:
     if kind.startswith(_MODELS):
-        yield from ((name, meaning) for name, meaning in _models("/api/tags") if name not in taken)
+        yield from ((name, meaning) for name, meaning in _models("/api/tags", word) if name not in taken)
     if kind == _LOADED:
-        yield from _models("/api/ps")
+        yield from _models("/api/ps", word)
     if kind.endswith(_FILES):
         yield from _files(word)
     if kind == _COMMANDS:
@@ -172,8 +173,11 @@ def _files(word: str) -> Iterator[Candidate]:
             yield f"{shown}{path.name}{'/' if path.is_dir() else ''}", ""
 
 
-def _models(route: str) -> Iterator[Candidate]:
-    """The models of the server; if none runs on this machine, those in the store."""
+def _models(route: str, word: str) -> Iterator[Candidate]:
+    """The models of the server; if none runs on this machine, those in the store.
+
+    Their names are as short as they can be, unless ``word`` has come to the tag.
+    """
     from puna import config  # noqa: PLC0415 - most words are no models
     from puna.client import Client  # noqa: PLC0415
     from puna.errors import PunaError  # noqa: PLC0415
@@ -181,18 +185,19 @@ def _models(route: str) -> Iterator[Candidate]:
     settings = config.read(os.environ)
     try:
         with Client(settings.host.url) as client:
-            models = client.answer(route).get("models") or ()
+            said = client.answer(route).get("models") or ()
+        models = [
+            (str(model.get("name") or ""), str((model.get("details") or {}).get("parameter_size") or ""))
+            for model in said
+        ]
     except PunaError:
-        if route == "/api/tags":
-            yield from _stored(settings.models)
-        return
-    for model in models:
-        name = str(model.get("name") or "")
-        yield name.removesuffix(":latest"), str((model.get("details") or {}).get("parameter_size") or "")
+        models = [(name, "") for name in _stored(settings.models)] if route == "/api/tags" else []
+    for name, size in models:
+        yield name if ":" in word else name.removesuffix(":latest"), size
 
 
-def _stored(root: Path) -> Iterator[Candidate]:
-    """The models in the store at ``root``, by the paths of their manifests."""
+def _stored(root: Path) -> Iterator[str]:
+    """The names of the models in the store at ``root``, by the paths of their manifests."""
     from puna.errors import InvalidName  # noqa: PLC0415 - see _models
     from puna.names import ModelName  # noqa: PLC0415
 
@@ -200,7 +205,6 @@ def _stored(root: Path) -> Iterator[Candidate]:
     for path in sorted(manifests.glob("*/*/*/*")):
         host, namespace, model, tag = path.relative_to(manifests).parts
         try:
-            name = ModelName.parse(f"{host}/{namespace}/{model}:{tag}").short
+            yield ModelName.parse(f"{host}/{namespace}/{model}:{tag}").short
         except InvalidName:
             continue  # a file that lies about
-        yield name.removesuffix(":latest"), ""

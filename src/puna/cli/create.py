@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from puna.cli import files
-from puna.cli.command import Command, connected, exactly
+from puna.cli.command import Command, connected, exactly, model_name
 from puna.cli.here import shared_blobs
 from puna.cli.progress import Report, reporting
 from puna.conversion import mixture
-from puna.errors import InvalidName, InvalidParameter
+from puna.errors import InvalidParameter
 from puna.events import Progress
 from puna.modelfile import Modelfile, parse
-from puna.names import Digest, ModelName
+from puna.names import Digest
 from puna.store.sharing import share
 from puna.types import CreateRequest
 
@@ -29,22 +29,27 @@ if TYPE_CHECKING:
     from puna.store.blobs import Blobs
 
 _DEFAULT_FILE = "Modelfile"
+_PIPE = "-"
 _GATHERING = Progress("gathering model components")
 
 
 @click.command("create", cls=Command, count=exactly(1))
 @click.argument("args", nargs=-1, metavar="MODEL")
-@click.option("-f", "--file", "path", default="", metavar="FILE", help=f'the Modelfile (default "{_DEFAULT_FILE}")')
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    default="",
+    metavar="FILE",
+    help=f'the Modelfile, - for standard input (default "{_DEFAULT_FILE}")',
+)
 @click.option("-q", "--quantize", default="", metavar="TYPE", help="quantize the model to this type, such as q4_K_M")
 @click.option("--draft-quantize", default="", metavar="TYPE", help="quantize the draft model to this type")
 @click.option("--experimental", is_flag=True, help="taken for Ollama's sake: safetensors need no flag")
 def create(args: tuple[str, ...], path: str, quantize: str, draft_quantize: str, experimental: bool) -> None:  # noqa: ARG001
     """Make a model from a Modelfile, or of the files in a folder."""
     with connected() as client, reporting(sys.stderr) as report:
-        try:
-            ModelName.parse(args[0])
-        except InvalidName as error:
-            raise click.UsageError(f"invalid model name: {args[0]}") from error
+        model_name(args[0])
         for wanted in filter(None, (quantize, draft_quantize)):
             _check_level(wanted)
         _create(client, CreateRequest(args[0], quantize=quantize, draft_quantize=draft_quantize), path, report)
@@ -92,9 +97,9 @@ def _create(client: Client, asked: CreateRequest, path: str, report: Report) -> 
 def _read(path: str, report: Report) -> tuple[Modelfile, Path]:
     """The Modelfile and the folder its paths are relative to; without one, the model files of this folder."""
     file = Path(path or _DEFAULT_FILE)
-    if file.exists():
+    if path == _PIPE or file.exists():
         try:
-            said = parse(file.read_bytes())
+            said = parse(sys.stdin.buffer.read() if path == _PIPE else file.read_bytes())
         except InvalidParameter:
             report(_GATHERING)
             raise

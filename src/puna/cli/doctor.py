@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from puna import config
-from puna.cli.command import Command, exactly
+from puna.cli.command import Command, exactly, screen_columns
+from puna.cli.tables import folded
 from puna.cli.tables import section as laid_out
 from puna.cli.waiting import waiting
 from puna.diagnosis import Finding, Section, amount, engine, machine, serving, settings, store
@@ -41,7 +42,7 @@ def doctor(args: tuple[str, ...], as_json: bool, skip_speed: bool) -> int:  # no
     if as_json:
         click.echo(json.dumps(_as_json(sections), indent=2))
     else:
-        click.echo(_in_words(sections), nl=False)
+        click.echo(_in_words(sections, screen_columns()), nl=False)
     return int(any(found.severity == "error" for section in sections for found in section.findings))
 
 
@@ -121,11 +122,11 @@ def _request(model: ModelSummary) -> GenerateRequest:
     return probe(model.name, prompt_tokens=_PROMPT_TOKENS, tokens=_TOKENS, seed=os.getpid())
 
 
-def _in_words(sections: Sequence[Section]) -> str:
-    text = "".join(laid_out(section.title, section.facts) for section in sections)
+def _in_words(sections: Sequence[Section], columns: int | None) -> str:
+    text = "".join(laid_out(section.title, section.facts, columns) for section in sections)
     found = [finding for section in sections for finding in section.findings]
-    lines = [f"{finding.severity}: {finding.problem}\n    → {finding.advice}\n" for finding in found]
-    return text + ("".join(lines) or "Nothing is wrong.\n")
+    lines = "".join(f"{finding.severity}: {finding.problem}\n    → {finding.advice}\n" for finding in found)
+    return text + ((lines if columns is None else folded(lines, columns)) or "Nothing is wrong.\n")
 
 
 def _as_json(sections: Sequence[Section]) -> dict[str, object]:

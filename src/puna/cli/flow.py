@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from puna.cli.wrapping import Wrapper
@@ -11,6 +12,8 @@ Room = Callable[[], tuple[int, int]]
 
 # Terminals that know it show what is between the two at once; the others do as ever.
 _AT_ONCE, _NOW = "\x1b[?2026h", "\x1b[?2026l"
+
+_ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s")
 
 
 class Lines:
@@ -43,7 +46,7 @@ class Blocks:
     def feed(self, text: str) -> str:
         """What is to be printed once ``text`` has come."""
         said = self._flowed(text)
-        if "\n" not in text:
+        if "\n" not in text or self._list_goes_on(text):
             return said
         from puna.cli.markdown import blocks  # noqa: PLC0415 - slow to import, and most first words come before
 
@@ -68,6 +71,14 @@ class Blocks:
         self._text, self._rows, self._drawn_for = "", 0, room
         self._wrapper = Wrapper(room[0])
         return self._flowed(text)
+
+    def _list_goes_on(self, text: str) -> bool:
+        # Lists may be long, and to look through all of one after each of its lines takes longer and longer.
+        begun = self._text.rfind("\n", 0, len(self._text) - len(text)) + 1
+        lines = self._text[begun:].split("\n")[:-1]
+        return _ITEM.match(self._text) is not None and all(
+            not line.strip() or line[0] in " \t" or _ITEM.match(line) for line in lines
+        )
 
     def _flowed(self, text: str) -> str:
         self._text += text

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from puna import config
-from puna.cli.command import Command, Group, exactly
+from puna.cli.command import Command, Group, exactly, screen_columns
 from puna.cli.here import is_here
 from puna.cli.tables import moment, relative, table
 from puna.service.keys import Key, KeyFile
@@ -73,7 +73,7 @@ def list_keys(args: tuple[str, ...], as_json: bool) -> None:  # noqa: ARG001 - c
     if as_json:
         click.echo(json.dumps([_plain(key) for key in found], indent=2))
     else:
-        click.echo(listing(found, datetime.now(UTC)), nl=False)
+        click.echo(listing(found, datetime.now(UTC), screen_columns()), nl=False)
 
 
 @keys.command("revoke", cls=Command, count=exactly(1), variables=_VARIABLES)
@@ -89,8 +89,8 @@ def revoke(args: tuple[str, ...]) -> None:
         )
 
 
-def listing(found: tuple[Key, ...], now: datetime) -> str:
-    """The table that ``list`` prints."""
+def listing(found: tuple[Key, ...], now: datetime, columns: int | None = None) -> str:
+    """The table that ``list`` prints on ``columns`` of a terminal; None: as many as it takes."""
     rows = (
         (
             key.name,
@@ -102,7 +102,7 @@ def listing(found: tuple[Key, ...], now: datetime) -> str:
         )
         for key in found
     )
-    return table(("NAME", "ID", "SCOPES", "MODELS", "RATE", "CREATED"), rows)
+    return table(("NAME", "ID", "SCOPES", "MODELS", "RATE", "CREATED"), rows, columns)
 
 
 def _file() -> KeyFile:

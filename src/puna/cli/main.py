@@ -154,19 +154,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Whatever goes wrong is told by ``failures.told``.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a character still shows the rest
+    _complete_streams()
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - the last resort
         return told(error)
     except KeyboardInterrupt as error:
         click.echo(err=True)  # the line that the terminal shows ^C on
         return told(error)
     return code
+
+
+def _complete_streams() -> None:
+    # Who starts a program without one of them means that nothing is to be read, or nobody reads; and what is opened
+    # first would take its place.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - until the process ends
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character still shows the rest
 
 
 def _run(argv: Sequence[str]) -> int:

@@ -6,12 +6,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich import markdown as rich
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.text import Text
 from rich.theme import Theme
@@ -20,12 +21,13 @@ from puna.cli.wrapping import breaks
 
 # Tags stay as they were written: a renderer would leave them out.
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("strikethrough").enable("table")
+# Where blocks are is told without a look into them, which takes longer.
+_BLOCKS = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["inline", "text_join"])
 
 _CLOSED_BY_BLANK = frozenset({"paragraph_open", "table_open", "blockquote_open"})
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _PADDING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
 _EDGES = re.compile(r"\A(?:(?:\x1b\[[0-9;]*m)*\n)+|(?:\n(?:\x1b\[[0-9;]*m)*)+\Z")
-_NUMBERS = re.compile(r"^([ >]*\d+)[.)]", re.MULTILINE)
 _FENCES = re.compile(r"^[ >]*(?:```|~~~).*$", re.MULTILINE)
 _MARKS = frozenset(" \t\n*_`~#>-+=|[]()!:")
 
@@ -46,7 +48,7 @@ def blocks(text: str) -> list[str]:
     """The blocks at the beginning of ``text`` that are whole, whatever comes after it, with what lies around them."""
     end = text.rfind("\n") + 1
     lines = text[:end].splitlines(keepends=True)
-    opened = [token for token in _PARSER.parse(text[:end]) if token.level == 0 and token.nesting >= 0 and token.map]
+    opened = [token for token in _BLOCKS.parse(text[:end]) if token.level == 0 and token.nesting >= 0 and token.map]
     starts = [0] + [token.map[0] for token in opened[1:] if token.map]
     if opened and _is_whole(opened[-1], lines):
         starts.append(len(lines))
@@ -74,8 +76,7 @@ def rendered(block: str, columns: int, *, colours: bool) -> str | None:
     page.parsed = _PARSER.parse(block)
     console.print(page)
     shown = _EDGES.sub("", _PADDING.sub(r"\1", out.getvalue()))
-    written = _NUMBERS.sub(r"\1", _FENCES.sub("", block))
-    return None if _signs(written) - _signs(_ESCAPES.sub("", shown)) else shown
+    return None if _signs(_FENCES.sub("", block)) - _signs(_ESCAPES.sub("", shown)) else shown
 
 
 def _signs(text: str) -> Counter[str]:
@@ -90,6 +91,17 @@ class _Heading(rich.Heading):
 class _Paragraph(rich.Paragraph):
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         yield from _laid_out(self.text, options.max_width)
+
+
+class _Item(rich.ListItem):
+    def render_number(self, console: Console, options: ConsoleOptions, number: int, last_number: int) -> RenderResult:
+        columns = len(f" {last_number}. ")
+        style = console.get_style("markdown.item.number", default="none")
+        lines = console.render_lines(self.elements, options.update(width=options.max_width - columns), style=self.style)
+        for line, begins in zip(lines, chain([f"{number}. "], repeat("")), strict=False):
+            yield Segment(begins.rjust(columns), style)
+            yield from line
+            yield Segment.line()
 
 
 class _Code(rich.CodeBlock):
@@ -110,6 +122,7 @@ class _Page(rich.Markdown):
     elements = rich.Markdown.elements | {
         "heading_open": _Heading,
         "paragraph_open": _Paragraph,
+        "list_item_open": _Item,
         "fence": _Code,
         "code_block": _Code,
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from puna.cli import terminal
 from puna.cli.speed import Speed
 from puna.cli.tables import size
 from puna.events import Progress
@@ -21,6 +22,8 @@ Report = Callable[[Progress], None]
 
 _SILENT_SECONDS = 0.5
 _LINE_SECONDS = 10.0
+_NARROW = 70
+"""Columns below which there is no room for bars."""
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
@@ -28,7 +31,7 @@ _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 @contextmanager
 def reporting(out: TextIO) -> Iterator[Report]:
     """A function that shows each step it is told on ``out``; a step with a total is a transfer of so many bytes."""
-    if out.isatty():
+    if terminal.obeys(out):
         with _lively(out) as report:
             yield report
     else:
@@ -93,8 +96,13 @@ class _Lively:
         if step.total:
             self._bars.update(self._task, completed=step.completed, total=step.total)
 
+    def rest(self) -> None:
+        """Let nothing move; a transfer that is not complete stays where it is."""
+        if not self._step.total:
+            self.finish()
+
     def finish(self) -> None:
-        """Let the last step rest."""
+        """Show the last step as done."""
         if self._task is not None:
             total = self._step.total or 1
             self._bars.update(self._task, completed=total, total=total)
@@ -104,12 +112,13 @@ class _Lively:
 def _lively(out: TextIO) -> Iterator[_Lively]:
     from rich import progress as rich  # noqa: PLC0415 - needed only here, and slow to import
     from rich.console import Console  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
 
     class OfTransfers(rich.ProgressColumn):
         """A column that is empty for steps of unknown length, and, if it speaks of the rest, when there is none."""
 
         def __init__(self, column: rich.ProgressColumn, *, of_the_rest: bool = False) -> None:
-            super().__init__()
+            super().__init__(table_column=Column(no_wrap=True))
             self._column = column
             self._of_the_rest = of_the_rest
 
@@ -117,15 +126,24 @@ def _lively(out: TextIO) -> Iterator[_Lively]:
             shown = task.fields["transfer"] and not (self._of_the_rest and task.finished)
             return self._column(task) if shown else ""
 
+    console = Console(file=out)
+    wide = console.width >= _NARROW
+    what = None if wide else Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    how_far: list[rich.ProgressColumn] = [rich.TaskProgressColumn()]
+    if wide:
+        how_far = [rich.BarColumn(20), rich.DownloadColumn()]
     with rich.Progress(
         rich.SpinnerColumn(),
-        rich.TextColumn("{task.description}", markup=False),
-        OfTransfers(rich.BarColumn(20)),
-        OfTransfers(rich.DownloadColumn()),
+        rich.TextColumn("{task.description}", markup=False, table_column=what),
+        *map(OfTransfers, how_far),
         OfTransfers(rich.TransferSpeedColumn(), of_the_rest=True),
-        OfTransfers(rich.TimeRemainingColumn(), of_the_rest=True),
-        console=Console(file=out),
+        OfTransfers(rich.TimeRemainingColumn(compact=not wide), of_the_rest=True),
+        console=console,
+        expand=not wide,
     ) as bars:
         report = _Lively(bars)
-        yield report
-        report.finish()
+        try:
+            yield report
+            report.finish()
+        finally:
+            report.rest()

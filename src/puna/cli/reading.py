@@ -48,6 +48,7 @@ class Reader:
                 completer=Suggestions(models),
                 complete_style=CompleteStyle.READLINE_LIKE,
                 complete_while_typing=False,
+                enable_suspend=True,
             )
 
     def read(self, *, keeping: bool) -> str | None:
@@ -72,7 +73,7 @@ class Reader:
 
 
 def _placeholder() -> FormattedText:
-    if get_app().is_done:  # it would stay on the screen
+    if get_app().is_done or is_searching():  # it would stay on the screen, or stand behind what is found
         return FormattedText()
     return FormattedText([("ansibrightblack" if has_colours() else "dim", "Send a message (/? for help)")])
 

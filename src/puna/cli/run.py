@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
-from puna.cli.command import Command, at_least, connected
-from puna.durations import parse_keep_alive
+from puna.cli.command import Command, at_least, connected, keep_alive
 from puna.errors import InvalidFormat
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ if TYPE_CHECKING:
     "--truncate",
     is_flag=False,
     flag_value="true",
-    default="true",
+    type=click.BOOL,
+    default=True,
     metavar="[=false]",
     help="embeddings: cut an input that is too long; with =false refuse it",
 )
@@ -64,7 +64,7 @@ def run(
     nomarkdown: bool,
     think: str,
     hidethinking: bool,
-    truncate: str,
+    truncate: bool,
     dimensions: int,
     insecure: bool,
     serve: bool,
@@ -76,13 +76,12 @@ def run(
     """
     from puna.cli.session import Session  # noqa: PLC0415 - the help page needs no session
 
-    cuts = _cuts(truncate)
     session = Session(
         model=args[0],
         format=_format(format_text),
         think=_think(think),
         hide_thinking=hidethinking,
-        keep_alive=_keep_alive(keepalive),
+        keep_alive=keep_alive(keepalive),
         wordwrap=not nowordwrap,
         markdown=not nomarkdown,
         verbose=verbose,
@@ -95,7 +94,7 @@ def run(
         if "image" in session.capabilities:
             raise click.ClickException("image generation models are not currently supported")
         if "embedding" in session.capabilities and "completion" not in session.capabilities:
-            _embed(client, session, prompt, truncate=cuts, dimensions=dimensions)
+            _embed(client, session, prompt, truncate=truncate, dimensions=dimensions)
         elif prompt is None:
             from puna.cli.chat import converse  # noqa: PLC0415 - a single answer needs no line editor
 
@@ -187,11 +186,11 @@ def _embed(client: Client, session: Session, prompt: str | None, *, truncate: bo
 
 
 def _piped() -> str:
-    return "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
+    return "" if sys.stdin.isatty() else sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
 def _interactive() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _format(text: str) -> Format:
@@ -204,19 +203,6 @@ def _format(text: str) -> Format:
     if not isinstance(schema, dict):
         raise InvalidFormat(text)
     return schema
-
-
-def _cuts(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise click.UsageError(f'invalid value for --truncate: "{text}" (must be true or false)')
-    return text == "true"
-
-
-def _keep_alive(text: str) -> float | None:
-    try:
-        return parse_keep_alive(text) if text else None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _think(text: str) -> Think:

@@ -64,10 +64,15 @@ def _projector(info: Mapping[str, Any] | None) -> Iterator[list[str]]:
     rows = {
         "architecture": arch,
         "parameters": count(int(info["general.parameter_count"])) if info.get("general.parameter_count") else "",
-        "embedding length": _whole(info.get(f"{arch}.vision.embedding_length")),
-        "dimensions": _whole(info.get(f"{arch}.vision.projection_dim")),
+        "embedding length": _whole(_of_senses(info, arch, "embedding_length")),
+        "dimensions": _whole(_of_senses(info, arch, "projection_dim")),
     }
     return ([name, value] for name, value in rows.items() if value)
+
+
+def _of_senses(info: Mapping[str, Any], arch: str, name: str) -> float | None:
+    """What a projector's metadata say of seeing, or else of hearing."""
+    return info.get(f"{arch}.vision.{name}") or info.get(f"{arch}.audio.{name}")
 
 
 def _in_order(tensor: Tensor) -> tuple[int, str]:

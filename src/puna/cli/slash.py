@@ -58,9 +58,10 @@ HELP_SHORTCUTS = """Keys:
   Ctrl+l           Clear the screen
   Ctrl+g           Write the message in an editor ($OLLAMA_EDITOR, $VISUAL, $EDITOR)
   Tab              Complete a command, a model's name or a path
-  Up, Down         Go through the history
+  Up, Down         Go through the history; Ctrl+r searches it
   Ctrl+c           Stop the answer; drop the line; on an empty line twice, leave
   Ctrl+d           Leave (also: /bye)
+  Ctrl+z           Go back to the shell, where fg goes on with the chat
 """
 HELP_PARAMETERS = """Parameters:
   /set parameter seed <int>                Number that makes answers repeatable

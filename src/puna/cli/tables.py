@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,8 @@ from puna.cli.wrapping import width
 _GAP = "    "
 _NARROW_GAP = "  "
 _YEAR_HOURS = 24 * 365
+
+_TWO_CELLS = re.compile(r"( *\S.*?)( {2,})(\S.*)")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], columns: int | None = None) -> str:
@@ -25,22 +28,47 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], columns: int | N
             return "".join(_stacked([header, *rows], columns))
         return "".join(f"{line.rstrip()}\n" for line in _lines([header, *rows], widths, _NARROW_GAP))
     head = _GAP.join(_pad(cell, width) for cell, width in zip(header, widths, strict=True))
-    return "".join(line + "\n" for line in [head + " ", *_lines(rows, widths)])
+    return "".join(_ended(line, columns) for line in [head + " ", *_lines(rows, widths)])
 
 
 def section(title: str, rows: Iterable[Sequence[str]], columns: int | None = None) -> str:
     """Lay out ``rows`` indented under an indented ``title``, with an empty line after them; nothing without rows.
 
-    Where they do not fit into ``columns`` of a terminal, they are laid out as those of a ``table``.
+    Where they do not fit into ``columns`` of a terminal, they are laid out as those of a ``table``, and long cells are
+    broken between words.
     """
     rows = list(rows)
     if not rows:
         return ""
     widths = _widths(rows)
-    lines: Iterable[str] = (f"{_GAP}{line}\n" for line in _lines(rows, widths))
+    lines: Iterable[str] = (_ended(f"{_GAP}{line}", columns) for line in _lines(rows, widths))
     if columns is not None and len(_GAP) + _total(widths, _GAP) > columns:
-        lines = (f"{_GAP}{line}" for line in _stacked(rows, columns - len(_GAP)))
+        room = columns - len(_GAP)
+        broken = (part for line in _stacked(rows, room) for part in _broken(line, room, _NARROW_GAP))
+        lines = (f"{_GAP}{part}\n" for part in broken)
     return f"  {title}\n{''.join(lines)}\n"
+
+
+def folded(text: str, columns: int) -> str:
+    """``text`` in lines of ``columns`` at most, each as far indented as before; what is explained keeps its column."""
+    return "".join(f"{part}\n" for line in text.splitlines() for part in _folded(line, columns))
+
+
+def _folded(line: str, columns: int) -> list[str]:
+    cells = _TWO_CELLS.fullmatch(line)
+    if len(line) <= columns or cells is None:
+        return _broken(line, columns, " " * (len(line) - len(line.lstrip(" ")))) or [line]
+    name, gap, meaning = cells.groups()
+    if len(name + gap) <= columns // 2:
+        return _broken(line, columns, " " * len(name + gap))
+    return [name, *_broken(_GAP + meaning, columns, _GAP)]
+
+
+def _broken(line: str, columns: int, indent: str) -> list[str]:
+    """``line`` broken between words; what is longer than a line, such as a path, stays whole."""
+    import textwrap  # noqa: PLC0415 - most tables fit
+
+    return textwrap.wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def size(count: int) -> str:
@@ -115,6 +143,11 @@ def _total(widths: Sequence[int], gap: str) -> int:
 def _lines(rows: Iterable[Sequence[str]], widths: Sequence[int], gap: str = _GAP) -> Iterable[str]:
     for row in rows:
         yield "".join(_pad(cell, wide) + gap for cell, wide in zip(row, widths, strict=True))
+
+
+def _ended(line: str, columns: int | None) -> str:
+    # Spaces that go beyond its last column take a terminal another line.
+    return f"{line if columns is None else line.rstrip()}\n"
 
 
 def _stacked(rows: Iterable[Sequence[str]], columns: int) -> Iterator[str]:

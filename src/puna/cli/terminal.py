@@ -40,14 +40,14 @@ def harmless(text: str) -> str:
 
 @contextmanager
 def unechoed() -> Iterator[None]:
-    """What is typed meanwhile does not show, and is there for the next prompt. Ctrl+C works as ever."""
+    """What is typed meanwhile does not show, and is there for the next prompt, Enter as Enter. Ctrl+C works as ever."""
     if not sys.stdin.isatty():
         yield
         return
     import termios  # noqa: PLC0415 - not on every system, nor needed without a terminal
 
     before = termios.tcgetattr(sys.stdin)
-    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    silent = [before[0] & ~termios.ICRNL, *before[1:3], before[3] & ~termios.ECHO, *before[4:]]
     try:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
         yield

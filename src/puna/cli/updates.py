@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from puna.cli.command import Command, connected, exactly
+from puna.cli.command import Command, connected, exactly, model_name, screen_columns
 from puna.cli.tables import size, table
 from puna.cli.transfer import fetch, parse_rate
-from puna.errors import InvalidName, PunaError
+from puna.errors import PunaError
 from puna.names import Digest, ModelName
 from puna.store.formats import noted_version
 
@@ -62,7 +62,7 @@ def outdated(args: tuple[str, ...], as_json: bool, insecure: bool) -> int:  # no
             (each.name, each.digest[:_ID_DIGITS], _latest(each).hex[:_ID_DIGITS], size(missing))
             for each, missing in found
         )
-        click.echo(table(("NAME", "ID", "LATEST", "DOWNLOAD"), rows), nl=False)
+        click.echo(table(("NAME", "ID", "LATEST", "DOWNLOAD"), rows, screen_columns()), nl=False)
         _warn(failed)
         _tell_of(skipped)
     return int(bool(failed))
@@ -132,10 +132,7 @@ def _version(model: ModelSummary, published: Published) -> str:
 
 
 def _found(text: str, here: Iterable[ModelName]) -> ModelName:
-    try:
-        wanted = ModelName.parse(text)
-    except InvalidName as error:
-        raise click.UsageError(f"invalid model name: {text}") from error
+    wanted = model_name(text)
     for name in here:
         if name.same_as(wanted):
             return name

@@ -223,12 +223,12 @@ class Client:
             with self._transport.send(
                 "POST", f"/api/blobs/{digest}", content=pieces, headers=self._headers | headers
             ) as reply:
-                _check(reply)
+                _check(reply, f"/api/blobs/{digest}")
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[Mapping[str, str], bytes]:
         content, headers = _json(body)
         with self._transport.send(method, path, content=content, headers=self._headers | headers) as reply:
-            _check(reply)
+            _check(reply, path)
             return reply.headers, reply.read()
 
     def _shown(self, model: str, *, verbose: bool = False) -> Mapping[str, Any]:
@@ -243,7 +243,7 @@ class Client:
         if request_id:
             headers["X-Request-Id"] = request_id
         with self._transport.send("POST", path, content=content, headers=self._headers | headers) as reply:
-            _check(reply, streaming=True)
+            _check(reply, path, streaming=True)
             for line in split_lines(reply.pieces()):
                 raw = _object(line)
                 if "error" in raw:
@@ -277,15 +277,18 @@ def _chunks(pieces: Iterator[bytes], on_progress: Callable[[int], None]) -> Iter
         on_progress(sent)
 
 
-def _check(reply: Reply, *, streaming: bool = False) -> None:
+def _check(reply: Reply, path: str, *, streaming: bool = False) -> None:
     if reply.status < 300:
         return
     text = reply.read().decode("utf-8", "replace").strip()
     try:
         text = str(json.loads(text)["error"])
     except (ValueError, TypeError, KeyError):
-        # Not a native error: what there is says most, unless it is a web page.
-        text = f"{reply.reason}; is it a puna or Ollama server?" if text.startswith("<") else text or reply.reason
+        # Not a native error: what there is says most, unless it is a web page, or that there is no such route.
+        if reply.status == 404:
+            text = f"the server has no {path}: it is an older one, or neither puna nor Ollama"
+        else:
+            text = f"{reply.reason}; is it a puna or Ollama server?" if text.startswith("<") else text or reply.reason
     raise ApiError(text, code=reply.status, reason=reply.reason, streaming=streaming)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import httpx2
 
-from puna.client.transport import CONNECT_SECONDS, broke, unreachable
+from puna.client.transport import CONNECT_SECONDS, broke, out_of_reach, unreachable
 from puna.errors import ServerUnreachable
 
 
@@ -40,6 +40,7 @@ class RemoteTransport:
     """A ``Transport``. ``use_proxies`` has the environment's proxies and certificates respected."""
 
     def __init__(self, base_url: str, *, use_proxies: bool) -> None:
+        self._elsewhere = base_url if use_proxies else ""
         try:
             self._http = httpx2.Client(
                 base_url=base_url,
@@ -63,7 +64,7 @@ class RemoteTransport:
             # What was read from a file cannot be sent twice.
             response = self._http.send(request, stream=True, follow_redirects=not isinstance(content, Iterator))
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _distrusted(error) or unreachable() from error
+            raise _distrusted(error) or self._unreachable(error) from error
         except httpx2.HTTPError as error:
             raise broke(error) from error
         try:
@@ -75,15 +76,28 @@ class RemoteTransport:
         """Close the connections."""
         self._http.close()
 
+    def _unreachable(self, error: Exception) -> ServerUnreachable:
+        if not self._elsewhere:
+            return unreachable()
+        reasons = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError))
+        late = f"no answer within {CONNECT_SECONDS:.0f} seconds"
+        return out_of_reach(self._elsewhere, next(filter(None, reasons), str(error) or late))
+
 
 def _distrusted(error: BaseException) -> ServerUnreachable | None:
     """That TLS came to nothing, if it is why ``error`` was raised."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             trust = "SSL_CERT_FILE names a file with the certificates to trust"
             return ServerUnreachable(f"the server's certificate is not trusted: {cause.verify_message}; {trust}")
         if isinstance(cause, ssl.SSLError):
             return ServerUnreachable("the server does not speak HTTPS: OLLAMA_HOST must begin with http://")
-        cause = cause.__cause__ or cause.__context__
     return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """``error``, what it was raised from, and so on."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

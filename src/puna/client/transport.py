@@ -66,8 +66,8 @@ def connect(base_url: str) -> Transport:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise ServerUnreachable(f"{base_url!r} is not a server's address: {error}") from error
-    if not host or re.search(r"\s", base_url):
-        raise ServerUnreachable(f"{base_url!r} is not a server's address")
+    if not host or parts.scheme not in ("http", "https") or re.search(r"\s", base_url):
+        raise ServerUnreachable(f"{base_url!r} is not a server's address, such as http://127.0.0.1:11434")
     host = _WILDCARDS.get(host, host)
     local = _LOCAL.fullmatch(host) is not None
     if local and parts.scheme == "http":
@@ -82,11 +82,16 @@ def connect(base_url: str) -> Transport:
 
 
 def unreachable() -> ServerUnreachable:
-    """That no server answers."""
+    """That no server answers on this machine."""
     return ServerUnreachable("could not connect to puna server, run 'puna serve' to start it")
+
+
+def out_of_reach(url: str, why: object) -> ServerUnreachable:
+    """That no server answers at ``url``, which is on another machine."""
+    return ServerUnreachable(f"could not connect to {url}: {why}; OLLAMA_HOST says where the server is")
 
 
 def broke(error: Exception) -> ServerUnreachable:
     """That a server stopped answering."""
     said = str(error) or type(error).__name__
-    return ServerUnreachable(f"the connection to the server broke: {said}")
+    return ServerUnreachable(f"the connection to the server broke: {said}; its log may tell why")

@@ -20,8 +20,8 @@ def section(address: Address) -> Section:
         with Client(address.url) as client:
             version = client.version()
             loaded = client.running()
-    except ServerUnreachable:
-        return Section("Server", (place,), (_silent(address),))
+    except ServerUnreachable as error:
+        return Section("Server", (place,), (_silent(address, error),))
     except ApiError as error:
         return Section("Server", (place,), (_strange(error, address),))
     name = f"puna {version.puna}" if version.puna else f"Ollama {version.api}"
@@ -41,11 +41,13 @@ def section(address: Address) -> Section:
     return Section("Server", (place, ("version", name), ("in memory", memory or "no model")), tuple(findings))
 
 
-def _silent(address: Address) -> Finding:
+def _silent(address: Address, error: ServerUnreachable) -> Finding:
     try:
         socket.create_connection((address.host, address.port), _PATIENCE_SECONDS).close()
-    except OSError:
+    except ConnectionRefusedError:
         return Finding("note", f"no server answers at {address.url}", "puna serve starts one")
+    except OSError:
+        return Finding("warning", str(error), "OLLAMA_HOST names the server: [http://]host[:port]")
     return Finding(
         "error",
         f"something answers at {address.url} that is neither puna nor Ollama",

@@ -21,6 +21,9 @@ _ADVISED_FREE = 5 * 10**9
 
 def section(root: Path, memory: int) -> Section:
     """The store at ``root`` in words, on a machine with ``memory`` bytes."""
+    if root.exists() and not root.is_dir():
+        wrong = Finding("error", f"{root} is not a directory, so it can hold no models", "name one with OLLAMA_MODELS")
+        return Section("Store", (("place", str(root)),), (wrong,))
     if not root.is_dir():
         missing = Finding(
             "note", f"there is no model store at {root} yet", "puna pull MODEL makes one with a model in it"

@@ -9,6 +9,7 @@ import msgspec
 
 from puna.events import Piece
 from puna.types import ToolCall
+from puna.types.nesting import is_too_deep
 
 
 class FunctionDelta(msgspec.Struct):
@@ -70,6 +71,8 @@ class Calls:
         try:
             arguments = _decode_arguments(self._arguments)
         except (msgspec.DecodeError, RecursionError):
+            return
+        if is_too_deep(arguments):
             return
         yield Piece(call=ToolCall(self._name, arguments, self._id))
         self._given = True

@@ -27,12 +27,16 @@ class ConnectionLost(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One connection; one request at a time. The ``on_*`` methods are called by httptools."""
+    """One connection; one request at a time. The ``on_*`` methods are called by httptools.
+
+    ``received`` counts the times that bytes came in.
+    """
 
     def __init__(self) -> None:
         self.alive = False
         self.complete = True
         self.status = 0
+        self.received = 0
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
@@ -112,6 +116,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio: bytes came in."""
+        self.received += 1
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -179,6 +184,12 @@ class Connections:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+
+    @property
+    def busy(self) -> frozenset[Connection]:
+        """Those on which a reply is waited for, or read."""
+        return frozenset(self._busy)
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Send ``body`` and return the whole reply: status and body.
@@ -205,6 +216,7 @@ class Connections:
         try:
             yield Reply(connection)
         finally:
+            self._busy.discard(connection)
             if connection.reusable:
                 self._idle.append(connection)
             else:
@@ -218,17 +230,16 @@ class Connections:
     async def _answered(self, path: str, body: bytes | None) -> Connection:
         while True:
             connection, fresh = await self._connection()
+            self._busy.add(connection)
             try:
                 connection.send(path, body)
                 await connection.head()
-            except ConnectionLost as lost:
+            except BaseException as error:
+                self._busy.discard(connection)
                 connection.abort()
                 # An engine closes idle connections after a while; a request that met that moment was not seen.
-                if fresh or lost.answered:
+                if fresh or not isinstance(error, ConnectionLost) or error.answered:
                     raise
-            except BaseException:
-                connection.abort()
-                raise
             else:
                 return connection
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +17,33 @@ import msgspec
 
 from puna import media
 from puna.durations import FOREVER
-from puna.engine import Embedded, Generated, LoadSpec, Ranked, Sampling, embedding, loading, openmp, protocol, ranking
+from puna.engine import (
+    Embedded,
+    Generated,
+    LoadSpec,
+    Ranked,
+    Sampling,
+    embedding,
+    loading,
+    openmp,
+    protocol,
+    ranking,
+    watchdog,
+)
 from puna.engine.connection import ConnectionLost, Connections
-from puna.engine.process import EngineProcess
+from puna.engine.process import CHECK, EngineProcess
 from puna.engine.schema import Guard
-from puna.errors import ContextTooLong, EngineGone, GenerationFailed, LoadFailed
+from puna.engine.sockets import Sockets
+from puna.errors import ContextTooLong, EngineError, EngineGone, GenerationFailed, LoadFailed
 from puna.events import Piece, PromptProgress
 from puna.types import Conversation, Prompt
 
 log = logging.getLogger(__name__)
 
-_SOCKET_PATH_LIMIT = 107
-"""Bytes a Unix socket's path may have (``sun_path`` of Linux, without its final zero)."""
+_END_SECONDS = 2.0
+"""How long the end of a process may take to follow that of its connections."""
+
+_UNREACHABLE = FileNotFoundError | ConnectionRefusedError
 
 _FIRST_LOOK, _LAST_LOOK = 0.005, 0.25
 """Seconds between two looks at a binary that does not say when it is ready: they double from one to the other."""
@@ -55,15 +67,21 @@ class LlamaCpp:
             environ = os.environ if binary else openmp.environment(os.environ)
         # A debugger's backtrace would push the reason of an abort out of the engine's last words.
         self._environ = {"GGML_NO_BACKTRACE": "1", **environ}
-        self._folder: Path | None = None
-        self._numbers = count(1)
+        self._sockets = Sockets()
         self._loaded: set[LlamaCppModel] = set()
 
     async def load(self, spec: LoadSpec) -> LlamaCppModel:
         """Start a process for ``spec`` and wait until it answers; raises as the contract says."""
-        socket = self._private_folder() / f"{next(self._numbers)}.sock"
         name = spec.name or spec.model.name
-        process, ready_fd = await self._start(spec, socket, name)
+        try:
+            file_bytes = spec.model.stat().st_size
+        except OSError as error:
+            raise LoadFailed(f"failed to load model {name}: no weights: {_why(error)}: {CHECK}") from error
+        try:
+            socket = self._sockets.new()
+            process, ready_fd = await self._start(spec, socket, name)
+        except OSError as error:
+            raise LoadFailed(f"failed to load model {name}: its engine cannot be started: {_why(error)}") from error
         connections = Connections(socket)
         try:
             waiting = _read_byte(ready_fd) if ready_fd is not None else _answers(connections)
@@ -78,28 +96,19 @@ class LlamaCpp:
         finally:
             if ready_fd is not None:
                 os.close(ready_fd)
-        model = LlamaCppModel(spec, process, connections, media_marker=media_marker, on_close=self._forget)
+        model = LlamaCppModel(
+            spec, process, connections, file_bytes=file_bytes, media_marker=media_marker, on_close=self._forget
+        )
         self._loaded.add(model)
         return model
 
     async def close(self) -> None:
         """Stop every process and remove the private directory."""
         await asyncio.gather(*(model.close() for model in tuple(self._loaded)))
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._sockets.close()
 
     def _forget(self, model: LlamaCppModel) -> None:
         self._loaded.discard(model)
-
-    def _private_folder(self) -> Path:
-        if self._folder is None:
-            folder = tempfile.mkdtemp(prefix="puna-")
-            if len(os.fsencode(folder)) + len("/999999.sock") > _SOCKET_PATH_LIMIT:
-                Path(folder).rmdir()
-                folder = tempfile.mkdtemp(prefix="puna-", dir="/tmp")
-            self._folder = Path(folder)
-        return self._folder
 
     async def _start(self, spec: LoadSpec, socket: Path, name: str) -> tuple[EngineProcess, int | None]:
         flags = _flags(spec, socket)
@@ -198,6 +207,7 @@ class LlamaCppModel:
         process: EngineProcess,
         connections: Connections,
         *,
+        file_bytes: int,
         media_marker: str = "",
         on_close: Callable[[LlamaCppModel], None],
     ) -> None:
@@ -205,8 +215,11 @@ class LlamaCppModel:
         self._process = process
         self.connections = connections
         self._media_marker = media_marker
+        self._file_bytes = file_bytes
         self._on_close = on_close
         self._closed = False
+        watching = watchdog.watch(connections, process, spec.name or spec.model.name)
+        self._watching = asyncio.create_task(watching, name=f"puna watchdog {process.pid}")
 
     @property
     def spec(self) -> LoadSpec:
@@ -216,7 +229,7 @@ class LlamaCppModel:
     @property
     def memory(self) -> int:
         """Bytes the process holds, its mapped weights among them."""
-        return self._process.resident_bytes() or self._spec.model.stat().st_size
+        return self._process.resident_bytes() or self._file_bytes
 
     @property
     def mapped(self) -> int:
@@ -244,7 +257,7 @@ class LlamaCppModel:
                             raise GenerationFailed("the engine does not keep to the JSON Schema it was given")
                         yield item
         except (ConnectionLost, OSError) as error:
-            raise await self._gone() from error
+            raise await self._gone(error) from error
         if not decoder.stopped:
             raise await self._gone()
 
@@ -262,7 +275,7 @@ class LlamaCppModel:
         try:
             status, reply = await self.connections.post(path, body)
         except (ConnectionLost, OSError) as error:
-            raise await self._gone() from error
+            raise await self._gone(error) from error
         if status != 200:
             raise protocol.failure(status, reply)
         return embedding.decode(reply, len(inputs))
@@ -273,7 +286,7 @@ class LlamaCppModel:
         try:
             status, reply = await self.connections.post(path, body)
         except (ConnectionLost, OSError) as error:
-            raise await self._gone() from error
+            raise await self._gone(error) from error
         if status != 200:
             raise protocol.failure(status, reply)
         return ranking.decode(reply, len(documents))
@@ -288,12 +301,13 @@ class LlamaCppModel:
 
     async def wait_gone(self) -> str:
         """Return when the process has ended."""
-        words = await asyncio.shield(self._process.gone)
-        return "" if self._closed else words
+        await asyncio.shield(self._process.gone)
+        return "" if self._closed else self._process.end
 
     async def close(self) -> None:
         """Stop the process."""
         self._closed = True
+        self._watching.cancel()
         self.connections.close()
         await self._process.stop()
         self._on_close(self)
@@ -302,7 +316,7 @@ class LlamaCppModel:
         try:
             status, reply = await self.connections.post(path, protocol.encode(body, media_marker))
         except (ConnectionLost, OSError) as error:
-            raise await self._gone() from error
+            raise await self._gone(error) from error
         if status != 200:
             raise protocol.failure(status, reply)
         try:
@@ -310,15 +324,25 @@ class LlamaCppModel:
         except protocol.UNREADABLE as error:
             raise GenerationFailed(f"the engine answered {path} with what is not JSON") from error
 
-    async def _gone(self) -> EngineGone:
-        """The error for a connection that broke. The process's end, which is the reason, follows within moments."""
+    async def _gone(self, error: Exception | None = None) -> EngineError:
+        """The error for a connection that broke, or could not be made.
+
+        The process's end, which is the reason, follows within moments. One whose socket is gone serves nobody any more.
+        """
         if self._closed:
             return EngineGone("the model was unloaded while it answered")
-        try:
-            words = await asyncio.wait_for(asyncio.shield(self._process.gone), timeout=2)
-        except TimeoutError:
-            words = "the engine closed the connection"
+        if isinstance(error, OSError) and not isinstance(error, _UNREACHABLE | ConnectionError):
+            return GenerationFailed(f"the engine cannot be reached: {_why(error)}")
+        done, _ = await asyncio.wait([self._process.gone], timeout=_END_SECONDS)
+        if not done and isinstance(error, _UNREACHABLE):
+            log.error("the engine of %s cannot be reached any more, and is ended", self._spec.name)
+            self._process.kill()
+            await asyncio.wait([self._process.gone])
         return EngineGone(
             "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
-            f"check puna's server logs for details: {words}"
+            f"check puna's server logs for details: {self._process.end or 'the engine closed the connection'}"
         )
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

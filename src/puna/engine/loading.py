@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from puna.engine.process import EngineProcess
+from puna.engine.process import CHECK, EngineProcess
 from puna.errors import InsufficientMemory, LoadFailed
 
 _TRACE_SECONDS = 1.0
@@ -23,6 +24,12 @@ _OUT_OF_MEMORY = (
     "mem_buffer != NULL",
 )
 """What llama.cpp and its libraries say when there is no memory left."""
+
+_DAMAGED = ("gguf_init", "corrupted", "read error", "end of file")
+"""What llama.cpp says of a file that is not what it was."""
+
+_error = re.compile(r"[\d.]+ E (.+)").fullmatch
+"""A line of llama.cpp's log that tells of an error."""
 
 
 async def wait(waiting: Awaitable[None], process: EngineProcess, name: str, load_timeout: float) -> None:
@@ -61,8 +68,13 @@ async def _in_time(events: AbstractSet[asyncio.Future[Any]], process: EngineProc
 
 def _failure(process: EngineProcess, name: str) -> LoadFailed | InsufficientMemory:
     """Why a process ended before its model was loaded."""
-    words = process.gone.result()
-    # The kernel kills what takes the last of the memory. Before that, whoever allocates may be told that there is none.
-    if process.exit_code == -signal.SIGKILL or any(sign in words for sign in _OUT_OF_MEMORY):
-        return InsufficientMemory(f"failed to load model {name}: the engine ran out of memory: {words}")
-    return LoadFailed(f"failed to load model {name}: the engine ended with {words}")
+    text = f"failed to load model {name}"
+    if process.exit_code == -signal.SIGKILL:
+        return InsufficientMemory(f"{text}: {process.end}, which is how the system ends what takes the last memory")
+    lines = process.last_words.splitlines()
+    cause = next((found[1] for line in lines if (found := _error(line))), "")
+    end = f"exit status {process.exit_code}: {cause}" if cause and process.exit_code else process.end
+    if any(sign in process.last_words for sign in _OUT_OF_MEMORY):
+        return InsufficientMemory(f"{text}: the engine ran out of memory: {end}")
+    advice = f": {CHECK}" if any(sign in process.last_words for sign in _DAMAGED) else ""
+    return LoadFailed(f"{text}: the engine ended with {end}{advice}")

@@ -17,6 +17,11 @@ log = logging.getLogger(__name__)
 
 _LAST_WORDS = 12
 _POLITE_SECONDS = 5.0
+_SUDDEN = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL})
+"""Ends that a process says nothing of: what it said last was about something else."""
+
+CHECK = "check its files with `puna fsck`"
+"""What to do where a model's files may be damaged."""
 
 
 class EngineProcess:
@@ -69,6 +74,16 @@ class EngineProcess:
         """What it logged last."""
         return "\n".join(self._lines)
 
+    @property
+    def end(self) -> str:
+        """How it ended, in a line, for who is to be told; "" while it runs."""
+        code = self.exit_code
+        if code is None:
+            return ""
+        if code == -signal.SIGBUS:  # a page of its file could not be read: the file is shorter now, or the disk fails
+            return f"{_ending(code)}: the model's weights could not be read: {CHECK}"
+        return f"{_ending(code)}: {self._lines[-1]}" if self._lines and code not in _SUDDEN else _ending(code)
+
     def resident_bytes(self) -> int:
         """Memory it holds now, in bytes; 0 where the system does not say."""
         return self._pages(1) * os.sysconf("SC_PAGE_SIZE")
@@ -76,6 +91,18 @@ class EngineProcess:
     def mapped_bytes(self) -> int:
         """How many of them are mapped files or shared; 0 where the system does not say."""
         return self._pages(2) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_ticks(self) -> int:
+        """The processor time that it and what it started have used, in the system's ticks; 0 where it does not say."""
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it has just ended
+            if int(fields[2]) == self.pid:  # its process group
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks
 
     def trace(self) -> tuple[object, ...]:
         """What it has logged, read and taken of memory: it differs from what it was as long as a load gets on."""

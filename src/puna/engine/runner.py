@@ -142,7 +142,10 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line described at the top of this module; the first argument is the parent's process id."""
     die_with_parent(int(argv[0]))
     if argv[1:2] == ["--exec"]:
-        os.execv(argv[2], list(argv[2:]))  # noqa: S606 -- the operator named this program
+        try:
+            os.execvp(argv[2], list(argv[2:]))  # noqa: S606 -- the operator named this program
+        except OSError as error:
+            sys.exit(f"{argv[2]}: {(error.strerror or str(error)).lower()}")
     serve(argv[1:])
 
 

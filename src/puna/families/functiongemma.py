@@ -78,7 +78,7 @@ def _called(messages: tuple[Message, ...], index: int) -> str:
     return calls[place].name if place < len(calls) else ""
 
 
-_TAGS = Tags(keeps_space_before_calls=True, keeps_space_after_calls=True)
+_TAGS = Tags(keeps_space_before_calls=True)
 
 
 def _parser(chat: Chat, _prompt: str) -> Parser:

@@ -27,7 +27,8 @@ _SYSTEM_ROLES = frozenset({"system", "developer"})
 
 _SMALL_NAMES = ("e2b", "e4b")
 _LARGE_NAMES = ("12b", "26b", "31b")
-_LARGE_BILLIONS = 12
+_LARGE_BILLIONS = 11
+"""The smallest of the large models is called 12B, and has 11.9."""
 
 
 def _renderer_for(model: str, billions: float) -> str:
@@ -138,6 +139,7 @@ _TAGS = Tags(
     noise=(_BRACES.close, _RESPONSE),
     in_reasoning=(_BRACES.open,),
     keeps_space_in_reasoning=True,
+    drops_space_after_calls=True,
 )
 
 

@@ -8,7 +8,7 @@ from puna.families import Chat, Parser, Reading, Renderer
 from puna.template.tooljson import described
 from puna.toolcalls import arguments
 from puna.toolcalls.calls import CALL, CALLED, enclosed
-from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.jsontext import compact, spaced
 from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser
 from puna.types import Message
 
@@ -92,7 +92,7 @@ def _tools(chat: Chat) -> str:
 
 
 def _calls(message: Message) -> Iterator[str]:
-    return (f"{CALL}{call.name}{arguments.written(call.arguments)}{CALLED}" for call in message.tool_calls)
+    return (f"{CALL}{call.name}{arguments.written(call.arguments, compact)}{CALLED}" for call in message.tool_calls)
 
 
 def _after_tool(chat: Chat, index: int) -> bool:

@@ -83,7 +83,7 @@ def _start(chat: Chat, beginning: Callable[[Message], str], *, line: str) -> str
 def _answer(message: Message) -> str:
     thinking, content = _apart(message)
     said = f"{content.strip()}\n" if content.strip() else ""
-    calls = ((call.name, arguments.written(call.arguments, after_tag="\n")) for call in message.tool_calls)
+    calls = ((call.name, arguments.written(call.arguments, spaced, after_tag="\n")) for call in message.tool_calls)
     return _thought(thinking) + said + "".join(f"{CALL}{name}\n{pairs}{CALLED}\n" for name, pairs in calls)
 
 
@@ -109,7 +109,7 @@ def _apart(message: Message) -> tuple[str, str]:
 def _answer_poolside(message: Message, *, thinks: bool) -> str:
     """What it thought earlier is in sight only while it is to think."""
     thinking = f"{THINK}{message.thinking}{THOUGHT}" if thinks else THOUGHT
-    calls = (f"{CALL}{call.name}{arguments.written(call.arguments)}{CALLED}" for call in message.tool_calls)
+    calls = (f"{CALL}{call.name}{arguments.written(call.arguments, spaced)}{CALLED}" for call in message.tool_calls)
     return thinking + message.content + "".join(calls)
 
 

@@ -53,7 +53,7 @@ def _content(chat: Chat, number: int, *, reasons: bool, keep_reasoning: bool) ->
     if message.role != "assistant":
         return content
     if message.tool_calls and _CALLS not in content:
-        calls = ",".join(pythonic.written(call, comma=",") for call in message.tool_calls)
+        calls = ",".join(pythonic.written(call, spaced, comma=",") for call in message.tool_calls)
         content = f"{_CALLS}[{calls}]{_CALLS_END}" + ("\n" if content.strip() else "") + content
     if reasons and message.thinking and THOUGHT not in content:
         content = THINK + message.thinking + THOUGHT + content

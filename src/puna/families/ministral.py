@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from puna.families import Chat, Parser, Reading
 from puna.scanner import Scanner
@@ -18,11 +19,16 @@ _THINK = "[THINK]"
 _THOUGHT = "[/THINK]"
 
 _NAME = re.compile(r"\s{0,64}[\w.:/-]{0,256}\s{0,64}")
-_TAGS = Tags((_THINK,), _THOUGHT, anywhere=True, keeps_space_in_reasoning=True, keeps_space_after_calls=True)
+_TAGS = Tags((_THINK,), _THOUGHT, anywhere=True, keeps_space_in_reasoning=True)
 
 
-def _read(scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[ToolCall | str | None]:
-    """Reads one call; it needs no tag that ends it, for its arguments are an object."""
+def _read(
+    scanner: Scanner, opening: str, _ends: Sequence[str], *, offered: frozenset[str]
+) -> Iterator[ToolCall | str | None]:
+    """Reads one call; it needs no tag that ends it, for its arguments are an object.
+
+    Where tools are ``offered``, a call of any other is none.
+    """
     name, tag = scanner.take(_ARGUMENTS, _CALL, _THINK)
     while _NAME.fullmatch(name) and not tag and not scanner.ended:
         yield None
@@ -41,14 +47,15 @@ def _read(scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[Tool
     while not arguments.closed() and not scanner.ended:
         yield None
     decoded = decoded_object(arguments.text)
-    if decoded is None:
+    if decoded is None or (offered and name.strip() not in offered):
         yield opening + name + _ARGUMENTS + space + arguments.text
     else:
         yield ToolCall(name.strip(), decoded)
 
 
-def _parser(_chat: Chat, _prompt: str) -> Parser:
-    return TaggedParser({_CALL: _read}, _TAGS)
+def _parser(chat: Chat, _prompt: str) -> Parser:
+    offered = frozenset(tool.name for tool in chat.tools)
+    return TaggedParser({_CALL: partial(_read, offered=offered)}, _TAGS)
 
 
 PARSERS: Mapping[str, Reading] = {"ministral": Reading(_parser, (_CALL, _ARGUMENTS, _THINK, _THOUGHT))}

@@ -9,7 +9,7 @@ from puna.families import Chat, Parser, Reading, Renderer
 from puna.template import chatml
 from puna.template.tooljson import described
 from puna.toolcalls import pythonic
-from puna.toolcalls.jsontext import spaced
+from puna.toolcalls.jsontext import compact, spaced
 from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
 from puna.types import Message
 
@@ -51,7 +51,7 @@ def _render_thinking(chat: Chat, *, identity: str) -> str:
 
 def _parser(_chat: Chat, _prompt: str) -> Parser:
     """A parser for the answer of an instruct model."""
-    return TaggedParser({_CALLS: pythonic.reader(_CALLS_END)}, Tags(keeps_space_after_calls=True))
+    return TaggedParser({_CALLS: pythonic.reader(_CALLS_END)})
 
 
 def _thinking_parser(chat: Chat, prompt: str) -> Parser:
@@ -77,7 +77,7 @@ def _turns(chat: Chat) -> Iterator[str]:
 def _calls(message: Message) -> str:
     if not message.tool_calls:
         return ""
-    calls = "\n".join(pythonic.written(call, comma=", ") for call in message.tool_calls)
+    calls = "\n".join(pythonic.written(call, compact, comma=", ") for call in message.tool_calls)
     return _CALLS + calls + _CALLS_END
 
 

@@ -49,7 +49,7 @@ def _offered(tools: tuple[Tool, ...]) -> str:
 
 def _keyword(_key: str, value: Any) -> str:
     """The value of a keyword. The compact JSON is Ollama's, which models in its library have been used with."""
-    return value if isinstance(value, str) else compact(value)
+    return value if isinstance(value, str) else compact(value, sort_keys=True)
 
 
 def _parser(chat: Chat, _prompt: str) -> Parser:

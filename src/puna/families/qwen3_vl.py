@@ -11,7 +11,7 @@ from puna.template.tooljson import described
 from puna.toolcalls import hermes
 from puna.toolcalls.calls import CALL, CALLED
 from puna.toolcalls.jsontext import spaced
-from puna.toolcalls.tagged import QWEN, THINK, THOUGHT, Start, TaggedParser
+from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
 from puna.types import Tool
 
 _OFFER = """\
@@ -27,6 +27,8 @@ For each function call, return a json object with function name and arguments wi
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
+
+_TAGS = Tags(in_reasoning=(CALL,), drops_space_after_calls=True)
 
 
 def _render(chat: Chat, *, thinking: bool) -> str:
@@ -84,12 +86,12 @@ def _last_question(chat: Chat) -> int:
 
 
 def _instruct(_chat: Chat, _prompt: str) -> Parser:
-    return TaggedParser({CALL: hermes.READER})
+    return TaggedParser({CALL: hermes.READER}, _TAGS)
 
 
 def _thinking(chat: Chat, prompt: str) -> Parser:
     # These models know no other way: told not to think, they are only not reminded to.
-    return TaggedParser({CALL: hermes.READER}, QWEN, Start.after(prompt, chat.prefill, reasons=True))
+    return TaggedParser({CALL: hermes.READER}, _TAGS, Start.after(prompt, chat.prefill, reasons=True))
 
 
 RENDERERS: Mapping[str, Renderer] = {

@@ -17,12 +17,9 @@ from typing import Any, NoReturn, TypeGuard, TypeVar
 import msgspec
 
 from puna.errors import InvalidRequest
+from puna.types.nesting import DEEPEST, is_too_deep
 
 T = TypeVar("T")
-
-
-_DEEPEST = 100
-"""Levels of lists and objects in a body. Renderers and templates walk through tools with several calls a level."""
 
 
 def first_value(body: bytes) -> Any:
@@ -38,17 +35,9 @@ def first_value(body: bytes) -> Any:
     except RecursionError:
         raise InvalidRequest("the JSON is nested too deeply") from None
     # To count brackets costs next to nothing, and spares most bodies the walk.
-    if body.count(b"{") + body.count(b"[") > _DEEPEST and _has_more_levels(value, _DEEPEST):
+    if body.count(b"{") + body.count(b"[") > DEEPEST and is_too_deep(value):
         raise InvalidRequest("the JSON is nested too deeply")
     return value
-
-
-def _has_more_levels(value: Any, levels: int) -> bool:
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return False
-    return levels == 0 or any(_has_more_levels(item, levels - 1) for item in value)
 
 
 def _lenient_first_value(body: bytes) -> Any:
@@ -146,6 +135,10 @@ class Fields:
         """A list of strings, empty by default."""
         items = self._list(name, "[]string")
         return tuple(item if isinstance(item, str) else self._mismatch(name, "string", item) for item in items)
+
+    def items(self, name: str) -> tuple[Any, ...]:
+        """A list of whatever there is in it, empty by default."""
+        return tuple(self._list(name, "[]interface {}"))
 
     def objects(self, name: str, go_type: str, decode: Callable[[Any], T]) -> tuple[T, ...]:
         """A list, each item decoded by ``decode``, empty by default."""

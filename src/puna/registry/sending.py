@@ -126,8 +126,9 @@ class Sending:
         with _lost():
             connection.sock.settimeout(self._patience.reply)
             response = http.client.HTTPResponse(_Begun(early, connection.sock), method=self._method)  # type: ignore[arg-type]
-            response.begin()
-            body = response.read(_LARGEST_REPLY)
+            with response:
+                response.begin()
+                body = response.read(_LARGEST_REPLY)
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Sent(response.status, headers, body, md5)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _PROC = Path("/proc")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -44,9 +47,17 @@ def available_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
 
     Where the system does not tell, the whole memory is taken as available.
     """
+    try:
+        return _available(proc, cgroups)
+    except OSError as error:  # no more files can be opened, or a cgroup has just gone
+        log.warning("the available memory cannot be told: %s", error)
+        return _whole()
+
+
+def _available(proc: Path, cgroups: Path) -> int:
     meminfo = dict(_field(line) for line in _text(proc / "meminfo").splitlines())
     if "MemAvailable" not in meminfo:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return _whole()
     host, total = (int(meminfo[name].removesuffix("kB")) * 1024 for name in ("MemAvailable", "MemTotal"))
     rooms = [
         *(_room(path, total, "memory.current", "") for path in _files(proc, cgroups, "", "memory.max")),
@@ -57,6 +68,10 @@ def available_memory(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> int:
         ),
     ]
     return max(0, min([host, *(room for room in rooms if room is not None)]))
+
+
+def _whole() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @cache

@@ -18,6 +18,10 @@ _LEAST_VISION_CONTEXT = 2048
 """A picture alone takes many hundred tokens."""
 
 _BATCH = 512
+_LEAST_BATCH = 32
+_MOST_THREADS = 512
+"""With less, or more, llama.cpp ends itself."""
+
 _POOLING_NONE, _POOLING_LAST, _POOLING_RANK = 0, 3, 4
 """llama.cpp's numbers."""
 
@@ -74,7 +78,7 @@ def plan(
         model=facts.weights,
         num_ctx=num_ctx,
         parallel=max(1, num_parallel),
-        threads=options.num_thread if options.num_thread > 0 else cores,
+        threads=min(options.num_thread, _MOST_THREADS) if options.num_thread > 0 else cores,
         batch=_batch(facts, options, num_ctx),
         adapters=facts.adapters,
         projector=facts.projector,
@@ -91,16 +95,9 @@ def plan(
     return replace(spec, prompt_cache=max(0, min(_MOST_PROMPT_CACHE, spare // 4)))
 
 
-def insists(options: Options, *, context_length: int) -> frozenset[str]:
-    """The fields of the plan in which a model that is loaded otherwise will not do, as ``pool.lease`` takes them.
-
-    A context that nobody chose is whatever the model has, so that it never loads a model again.
-    """
-    chosen = {
-        "num_ctx": options.num_ctx > 0 or context_length > 0,
-        "threads": options.num_thread > 0,
-        "batch": options.num_batch > 0,
-    }
+def insists(options: Options) -> frozenset[str]:
+    """The fields of the plan in which a model that is loaded otherwise will not do, as ``pool.lease`` takes them."""
+    chosen = {"threads": options.num_thread > 0, "batch": options.num_batch > 0}
     return frozenset(name for name, is_chosen in chosen.items() if is_chosen)
 
 
@@ -119,7 +116,7 @@ def _context(facts: ModelFacts, wanted: int) -> int:
 def _batch(facts: ModelFacts, options: Options, num_ctx: int) -> int:
     """The batch that was chosen; else a small one, so that a prompt nobody waits for any more is left soon."""
     if options.num_batch > 0:
-        return min(options.num_batch, num_ctx)
+        return min(max(options.num_batch, _LEAST_BATCH), num_ctx)
     at_once = facts.pooling_type not in (None, _POOLING_LAST)  # such a model reads an input as a whole
     return num_ctx if at_once else min(_BATCH, num_ctx)
 

@@ -160,7 +160,7 @@ class Pool:
         End every generation before leaving the block: what follows may unload the model. Cancelling the wait gives it
         up at once, and with it the load if nobody else wants that. ``name`` and ``tag`` are what ``running`` shows;
         ``keep_alive`` is the seconds the model stays afterwards (None: unchanged); ``need`` is ``plan.estimate`` of
-        ``wanted``, and ``insists`` ``plan.insists``: the fields of ``wanted`` in which nothing else will do.
+        ``wanted``, and ``insists`` ``plan.insists``.
 
         Raises:
             QueueFull: too many requests wait already.
@@ -239,7 +239,14 @@ class Pool:
     async def _work(self) -> None:
         try:
             while not self._state.finished or not self._inbox.empty():
-                self._step(await self._inbox.get())
+                event = await self._inbox.get()
+                try:
+                    self._step(event)
+                except Exception as error:
+                    # One mistake must not end the service of all models; whoever it met is told.
+                    log.exception("what the pool was told went wrong: %s", event)
+                    if isinstance(event, Requested):
+                        self._answer(event.request.number, error)
                 self._inbox.task_done()
         finally:
             for number in self._asking:  # nobody waits for a task that is gone
@@ -301,7 +308,7 @@ class Pool:
         place.name, place.tag = asking.name, asking.tag
         seconds = max(place.ready, asking.heard) - asking.asked
         loaded = self._loaded(runner)
-        self._answer(number, Lease(loaded, min(asking.num_ctx, loaded.spec.num_ctx), seconds))
+        self._answer(number, Lease(loaded, asking.num_ctx, seconds))
 
     def _answer(self, number: int, answer: Lease | Exception) -> None:
         """Answer a caller. One that was cancelled meanwhile hears nothing; its ``Left`` is in the inbox already."""

@@ -85,7 +85,8 @@ class Answering:
         """Answer ``messages``; the last item is ``Answered``.
 
         When they do not fit into the context and ``truncate`` allows it, whole oldest turns are left out, never the
-        last and never a system message. Without ``shift`` the answer ends where the context does.
+        last message, what the user said last, or a system message. Without ``shift`` the answer ends where the context
+        does.
 
         Raises:
             ContextTooLong: they do not fit, even so.
@@ -185,11 +186,15 @@ class Answering:
 
     async def _fitting(self, messages: Sequence[Message], error: ContextTooLong) -> Prompt | Conversation:
         """The prompt of the most of ``messages`` that fits: the fewest oldest ones left out, found by halving."""
-        fewest, most = 1, len(messages) - 1
+        asked = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+        cuts = _cuts(messages, asked)
+        fewest, most = 0, len(cuts) - 1
         best: Prompt | Conversation | None = None
         while fewest <= most:
             middle = (fewest + most) // 2
-            kept = [one for one in messages[:middle] if one.role == "system"] + list(messages[middle:])
+            cut = cuts[middle]
+            before = [one for at, one in enumerate(messages[:cut]) if one.role == "system" or at == asked]
+            kept = [*before, *messages[cut:]]
             prompt = await self.rendering(kept)
             if await self._tokens(prompt) < self.sampling.num_ctx:
                 best, most = prompt, middle - 1
@@ -206,6 +211,27 @@ async def text_of(loaded: Loaded, prompt: Prompt | Conversation) -> str:
         return media.unshielded(await loaded.render(prompt))
     before = await loaded.detokenize(prompt.tokens) if prompt.tokens else ""
     return before + media.unshielded(prompt.text)
+
+
+def _cuts(messages: Sequence[Message], asked: int) -> list[int]:
+    """How many of the oldest ``messages`` may be left out: whole turns, for many templates refuse to render others.
+
+    A turn begins with what the user says. The last one, of the message number ``asked``, may be a long row of tool
+    calls, and is cut between those.
+    """
+    return [
+        at
+        for at in range(1, len(messages))
+        if messages[at].role == "user" or (at > asked and not _parts_a_call(messages, at))
+    ]
+
+
+def _parts_a_call(messages: Sequence[Message], at: int) -> bool:
+    """Whether a cut before the message number ``at`` would leave a tool's result without the call it answers."""
+    before = at
+    while before > 0 and messages[before].role == "tool":
+        before -= 1
+    return before < at and bool(messages[before].tool_calls)
 
 
 def _parts_beside_text(conversation: Conversation) -> int:

@@ -16,7 +16,7 @@ from puna.families.generic import Plain
 from puna.media import shielded
 from puna.options import Options, merge
 from puna.scheduler.pool import Lease
-from puna.service import media
+from puna.service import conversation, media, vocabulary
 from puna.service.answering import Answered, Answering, Rendering, text_of
 from puna.service.blocking import blocking
 from puna.service.leasing import Leasing
@@ -43,8 +43,8 @@ _MOST_CONTEXTS = 10
 _NO_SHIFT = frozenset({"deepseek2"})
 """Architectures whose context cannot be shifted while they generate."""
 
-_OLD_THOUGHTS = "qwen3", "deepseek-r1"
-"""The architecture and the name of models whose earlier answers are shown to them without the reasoning."""
+_PAINTS = "image"
+"""What the config of a model that makes images says it can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class _Job:
     def sampling(self, num_ctx: int) -> Sampling:
         """How the answer is drawn, in a context of ``num_ctx`` tokens."""
         request, most = self.request, _MOST_CONTEXTS * num_ctx
-        wanted = self.options.num_predict
+        wanted, back, kept = self.options.num_predict, self.options.repeat_last_n, self.options.num_keep
         return Sampling(
-            options=self.options,
+            options=replace(self.options, repeat_last_n=back if back >= 0 else num_ctx, num_keep=max(kept, -1)),
             max_tokens=wanted if 0 <= wanted <= most else most,
             num_ctx=num_ctx,
             # An answer that has to be a tool call has no text.
@@ -127,6 +127,7 @@ class ChatService:
         Raises:
             InvalidName: it cannot be a model's name.
             ModelNotFound: it is not.
+            CloudDisabled: it runs elsewhere.
         """
         self._leasing.model(name)
 
@@ -140,7 +141,7 @@ class ChatService:
         job = replace(self._job(request, "chat"), tools=offered(request.tools, request.tool_choice))
         if job.tools and "tools" not in job.model.capabilities:
             raise NotCapable(f"{job.model.name.full} does not support tools")
-        messages = await _readable(job, _conversation(job.model, request.messages))
+        messages = await _readable(job, conversation.of_chat(job.model, request.messages))
         async with self._lease(job) as lease:
             if not request.messages:
                 yield Done("load")
@@ -155,13 +156,15 @@ class ChatService:
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Event, None]:
         """Complete a prompt; without one, only load the model. Raises as ``chat``."""
-        self.resolve(request.model)
+        if _PAINTS in (self._leasing.model(request.model).config.capabilities or ()):
+            raise NotCapable("image generation models are not currently supported")
         if request.raw and (request.system or request.template or request.context):
             raise InvalidRequest("raw mode does not support template, system, or context")
         job = self._job(request, "generate")
         if request.suffix and "insert" not in job.model.capabilities:
             raise NotCapable(f"{job.model.name.full} does not support insert")
-        messages = await _readable(job, _prompt_messages(job.model, request))
+        vocabulary.check(job.model, request.context)
+        messages = await _readable(job, conversation.of_prompt(job.model, request))
         async with self._lease(job) as lease:
             if not request.prompt and not request.tokens:
                 yield Done("load")
@@ -265,44 +268,6 @@ async def _readable(job: _Job, messages: tuple[Message, ...]) -> tuple[Message, 
     return await blocking(media.readable, messages) if media.images(messages) else messages
 
 
-def _conversation(model: Model, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The whole conversation: the model's own messages, the caller's, and the model's system message if none leads."""
-    if not messages:
-        return ()
-    system = (Message("system", model.system),) if model.system and messages[0].role != "system" else ()
-    whole = (*system, *model.messages, *messages)
-    family, name = _OLD_THOUGHTS
-    forgets = model.details.family == family or model.name.model == name
-    return _without_old_thoughts(whole) if forgets else whole
-
-
-def _without_old_thoughts(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """``messages`` without what the model thought before the last thing the user said."""
-    last = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
-    return tuple(
-        replace(message, content=_after_thoughts(message.content))
-        if at < last and message.role == "assistant"
-        else message
-        for at, message in enumerate(messages)
-    )
-
-
-def _after_thoughts(content: str) -> str:
-    before, opened, rest = content.partition("<think>")
-    _, closed, after = rest.partition("</think>")
-    return after.lstrip() if opened and closed and not before.strip() else content
-
-
-def _prompt_messages(model: Model, request: GenerateRequest) -> tuple[Message, ...]:
-    """The conversation that a prompt of generate stands for."""
-    user = Message("user", request.prompt, images=request.images)
-    if request.raw or request.suffix:
-        return (user,)
-    system = request.system or model.system
-    before = () if request.context else model.messages
-    return (*((Message("system", system),) if system else ()), *before, user)
-
-
 async def _rendered(job: _Job, lease: Lease, messages: Sequence[Message]) -> Prompt | Conversation:
     """What the engine is given for ``messages``, by the family of the model."""
     prompt = job.rendered(media.marked(job.model, messages))
@@ -328,7 +293,8 @@ async def _prompt_rendering(job: _Job, request: GenerateRequest, lease: Lease) -
     # A model without any template is a base model: its prompt is what the caller wrote.
     wanted = request.template or (DEFAULT_TEMPLATE if job.model.template_choice == "none" else "")
     template = PromptTemplate.parse(wanted) if wanted else None
-    infill = PromptTemplate.parse(job.model.template or "") if request.suffix and not request.raw else None
+    own = request.template or job.model.template or ""
+    infill = PromptTemplate.parse(own) if request.suffix and not request.raw else None
 
     async def rendering(messages: Sequence[Message]) -> Prompt | Conversation:
         images, last = media.images(messages), messages[-1].content
@@ -353,7 +319,10 @@ async def _prompt_rendering(job: _Job, request: GenerateRequest, lease: Lease) -
 
 
 def _prompt_parser(job: _Job, request: GenerateRequest) -> Callable[[Chat, str], Parser]:
-    """How the answer to generate's prompt is read: as the model's, except where the model is not at its own job."""
-    if request.suffix:
+    """How the answer to generate's prompt is read: as the model's, except where the model is not at its own job.
+
+    A family's own parser knows answers to what its renderer makes, and would take any text for reasoning.
+    """
+    if request.suffix or (request.raw and job.family.reads_text):
         return lambda _chat, _prompt: Plain()
     return job.family.parser

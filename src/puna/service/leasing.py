@@ -13,6 +13,7 @@ from pathlib import Path
 from puna import timestamps
 from puna.config import Settings
 from puna.engine import LoadSpec
+from puna.errors import CloudDisabled
 from puna.gguf import foreign
 from puna.options import Options
 from puna.scheduler.cache import Cache
@@ -47,8 +48,12 @@ class Leasing:
         Raises:
             InvalidName: it cannot be a model's name.
             ModelNotFound: it is not installed.
+            CloudDisabled: it runs elsewhere; only its stub is here.
         """
-        return self._store.model(name)
+        model = self._store.model(name)
+        if model.config.remote_host:
+            raise CloudDisabled("remote model is")
+        return model
 
     def plan(self, model: Model, options: Options, *, embedding: bool = False) -> LoadSpec:
         """How ``model`` is to be loaded for a request with ``options``, its own already merged in.
@@ -90,15 +95,21 @@ class Leasing:
             tag=model,
             keep_alive=keep_alive,
             need=estimate(_facts(model), spec),
-            insists=insists(options, context_length=self._settings.context_length),
+            insists=insists(options),
         ) as lease:
             if kept is not None:
                 kept.has_its_turn(lease.load_seconds)
             yield lease
 
     async def unload(self, name: str) -> None:
-        """Free the model's memory once no request uses it; one that is not loaded is fine. Raises as ``model``."""
-        await self._pool.unload(Key.of(self.plan(self.model(name), Options())))
+        """Free the model's memory once no request uses it; one that is not loaded is fine.
+
+        Raises:
+            InvalidName, ModelNotFound: as ``model`` raises them.
+        """
+        model = self._store.model(name)
+        if not model.config.remote_host:
+            await self._pool.unload(Key.of(self.plan(model, Options())))
 
     def running(self) -> list[RunningModel]:
         """The models in memory that the caller may use, the one that stays longest first."""

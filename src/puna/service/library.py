@@ -72,7 +72,7 @@ class Library:
             ModelNotFound: there is no ``source``; the error has it as given.
             DiskFull, StoreError: it cannot be written; then everything is as it was.
         """
-        before, after = _parsed(source, f'source "{source}"'), _parsed(destination, f'destination "{destination}"')
+        before, after = _parsed(source, "source"), _parsed(destination, "destination")
         try:
             self._store.copy(before, after)
         except ModelNotFound as error:
@@ -87,7 +87,7 @@ class Library:
             StoreError: it cannot be removed.
         """
         try:
-            self._store.delete(_parsed(name, f'name "{name}"'))
+            self._store.delete(_parsed(name, "name"))
         except ModelNotFound as error:
             raise ModelNotFound(name) from error
 
@@ -145,11 +145,11 @@ class Library:
         return create(self._store, request, obtain=self._obtain, any_layout=self._any_layout)
 
 
-def _parsed(name: str, what: str) -> ModelName:
+def _parsed(name: str, role: str) -> ModelName:
     try:
         return ModelName.parse(name)
     except InvalidName as error:
-        raise InvalidRequest(f"{what} is invalid") from error
+        raise InvalidRequest(f"{role} {json.dumps(name, ensure_ascii=False)} is invalid") from error
 
 
 def _summary(model: Model) -> ModelSummary:
@@ -212,9 +212,9 @@ def _details(model: Model, *, verbose: bool, system: str, options: Mapping[str, 
     return replace(
         shown,
         details=replace(details, quantization_level=_quantization(details.quantization_level, header)),
-        model_info=_info(header, verbose=verbose),
+        model_info={key: value for key, value in _metadata(header, verbose=verbose).items() if key not in _NOT_INFO},
         template=header.chat_template if model.template_choice == "jinja" else shown.template,
-        projector_info=None if projector is None else _info(projector, verbose=verbose),
+        projector_info=None if projector is None else _metadata(projector, verbose=verbose),
         tensors=header.tensors,
     )
 
@@ -223,15 +223,16 @@ def _quantization(told: str, header: Gguf) -> str:
     return header.file_type if told in ("", "unknown") else told
 
 
-def _info(header: Gguf, *, verbose: bool) -> dict[str, Any]:
+def _metadata(header: Gguf, *, verbose: bool) -> dict[str, Any]:
     """The metadata by key. Arrays take long to print, so that only ``verbose`` has them; else they are None."""
-    info: dict[str, Any] = {"general.parameter_count": header.parameter_count}
+    found: dict[str, Any] = {}
     for key, value in header.metadata.items():
         if isinstance(value, Array):
-            info[key] = value.read() if verbose or not len(value) else None
-        elif key not in _NOT_INFO:
-            info[key] = value
-    return dict(sorted(info.items()))
+            found[key] = value.read() if verbose or not len(value) else None
+        else:
+            found[key] = value
+    found["general.parameter_count"] = header.parameter_count
+    return dict(sorted(found.items()))
 
 
 def _remote_info(model: Model) -> dict[str, Any]:
@@ -249,6 +250,7 @@ def _parameters(parameters: Mapping[str, Any]) -> list[str]:
         f"{name:<30} {json.dumps(item, ensure_ascii=False) if isinstance(item, str) else texts(item)[0]}"
         for name, value in sorted(parameters.items())
         for item in (value if isinstance(value, list) else [value])
+        if item is not None
     ]
 
 

@@ -11,6 +11,7 @@ from puna.errors import ContextTooLong
 from puna.events import Done, Event, PromptProgress, Rendered
 from puna.options import merge
 from puna.scheduler.pool import Lease
+from puna.service import vocabulary
 from puna.service.chat import ChatService
 from puna.service.leasing import Leasing
 from puna.types import ChatRequest, DetokenizeRequest, GenerateRequest, TokenizeRequest
@@ -33,6 +34,7 @@ class TokenService:
 
     async def detokenize(self, request: DetokenizeRequest) -> str:
         """The text of tokens."""
+        vocabulary.check(self._leasing.model(request.model), request.tokens)
         async with self._lease(request.model, request.options, request.keep_alive) as lease:
             return await lease.loaded.detokenize(request.tokens)
 

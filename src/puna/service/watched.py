@@ -1,10 +1,12 @@
-"""The services that use models, with every request kept in ``Requests`` while it runs."""
+"""The services that use models, with every request kept in ``Requests`` while it runs, and made again if need be."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 
 from puna.events import Event, Rendered
+from puna.service import again
 from puna.service.chat import ChatService
 from puna.service.embedding import EmbedService
 from puna.service.requests import Requests
@@ -34,11 +36,11 @@ class WatchedChat:
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Continue a conversation."""
-        return self._requests.stream("chat", request.model, self._chat.chat(request))
+        return self._requests.stream("chat", request.model, again.stream(partial(self._chat.chat, request)))
 
     def generate(self, request: GenerateRequest) -> AsyncGenerator[Event, None]:
         """Complete a prompt."""
-        return self._requests.stream("generate", request.model, self._chat.generate(request))
+        return self._requests.stream("generate", request.model, again.stream(partial(self._chat.generate, request)))
 
     def running(self) -> list[RunningModel]:
         """The models in memory."""
@@ -55,7 +57,7 @@ class WatchedEmbedding:
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """Make a vector of each input."""
         return await self._requests.single(
-            "embed", request.model, self._embedding.embed(request), lambda one: one.usage
+            "embed", request.model, again.single(partial(self._embedding.embed, request)), lambda one: one.usage
         )
 
 
@@ -69,7 +71,7 @@ class WatchedReranking:
     async def rerank(self, request: RerankRequest) -> Ranking:
         """Tell how well each document answers the query."""
         return await self._requests.single(
-            "rerank", request.model, self._reranking.rerank(request), lambda one: one.usage
+            "rerank", request.model, again.single(partial(self._reranking.rerank, request)), lambda one: one.usage
         )
 
 
@@ -82,16 +84,24 @@ class WatchedTokens:
 
     async def tokenize(self, request: TokenizeRequest) -> Sequence[int]:
         """The tokens of a text."""
-        return await self._requests.single("tokenize", request.model, self._tokens.tokenize(request))
+        return await self._requests.single(
+            "tokenize", request.model, again.single(partial(self._tokens.tokenize, request))
+        )
 
     async def detokenize(self, request: DetokenizeRequest) -> str:
         """The text of tokens."""
-        return await self._requests.single("detokenize", request.model, self._tokens.detokenize(request))
+        return await self._requests.single(
+            "detokenize", request.model, again.single(partial(self._tokens.detokenize, request))
+        )
 
     async def render(self, request: ChatRequest | GenerateRequest) -> Rendered:
         """The prompt that a request comes to, and its tokens."""
-        return await self._requests.single("apply-template", request.model, self._tokens.render(request))
+        return await self._requests.single(
+            "apply-template", request.model, again.single(partial(self._tokens.render, request))
+        )
 
     async def count(self, request: ChatRequest | GenerateRequest) -> int:
         """The tokens of that prompt."""
-        return await self._requests.single("count-tokens", request.model, self._tokens.count(request))
+        return await self._requests.single(
+            "count-tokens", request.model, again.single(partial(self._tokens.count, request))
+        )

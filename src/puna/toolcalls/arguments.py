@@ -7,7 +7,7 @@ at times write the arguments, or all of the call, as a JSON object.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from puna.toolcalls.calls import CALL, CALLED
@@ -86,9 +86,12 @@ class ArgumentsSyntax:
         return self._aliases[name] if name not in self._offered and self._aliases.get(name) in self._offered else name
 
 
-def written(arguments: Mapping[str, Any], *, after_tag: str = "") -> str:
-    """``arguments`` as a model reads them in a conversation, with ``after_tag`` after each closing tag."""
+def written(arguments: Mapping[str, Any], encode: Callable[[Any], str], *, after_tag: str = "") -> str:
+    """``arguments`` as a model reads them in a conversation, with ``after_tag`` after each closing tag.
+
+    ``encode`` writes the values that are no strings.
+    """
     return "".join(
-        f"<arg_key>{name}</arg_key>{after_tag}<arg_value>{plain(value)}</arg_value>{after_tag}"
+        f"<arg_key>{name}</arg_key>{after_tag}<arg_value>{plain(value, encode)}</arg_value>{after_tag}"
         for name, value in arguments.items()
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from puna.types.nesting import is_too_deep
+
 
 def decoded(text: str) -> Any:
-    """``text`` as JSON; None when it is none."""
+    """``text`` as JSON; None when it is none, or nested more deeply than anyone means."""
     try:
-        return msgspec.json.decode(text)
+        value = msgspec.json.decode(text)
     except (ValueError, RecursionError):
         return None
+    return None if is_too_deep(value) else value
 
 
 def decoded_object(text: str) -> dict[str, Any] | None:
@@ -27,11 +31,11 @@ def spaced(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def compact(value: Any) -> str:
-    """``value`` as JSON without spaces, and letters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def compact(value: Any, *, sort_keys: bool = False) -> str:
+    """``value`` as JSON without spaces, and letters as they are; with ``sort_keys`` keys are in alphabetical order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
 
 
-def plain(value: Any) -> str:
-    """``value`` as it stands in a tag: a string is itself, all else JSON."""
-    return value if isinstance(value, str) else spaced(value)
+def plain(value: Any, encode: Callable[[Any], str] = spaced) -> str:
+    """``value`` as it stands in a tag: a string is itself, all else JSON as ``encode`` writes it."""
+    return value if isinstance(value, str) else encode(value)

@@ -13,7 +13,6 @@ from typing import Any
 
 from puna.scanner import Scanner
 from puna.toolcalls.calls import CallReader, drop_partial
-from puna.toolcalls.jsontext import spaced
 from puna.toolcalls.quoting import Quote, Quotes, Unquoted
 from puna.types import ToolCall
 
@@ -90,10 +89,13 @@ def read_call(text: str) -> tuple[ToolCall, int] | None:
         return None
 
 
-def written(call: ToolCall, *, comma: str) -> str:
-    """``call`` as models read it in a conversation: arguments in the order of their names, ``comma`` between them."""
+def written(call: ToolCall, encode: Callable[[Any], str], *, comma: str) -> str:
+    """``call`` as models read it in a conversation: arguments in the order of their names, ``comma`` between them.
+
+    ``encode`` writes their values.
+    """
     arguments = sorted(call.arguments.items())
-    return f"{call.name}({comma.join(f'{name}={spaced(value)}' for name, value in arguments)})"
+    return f"{call.name}({comma.join(f'{name}={encode(value)}' for name, value in arguments)})"
 
 
 class _Reader:

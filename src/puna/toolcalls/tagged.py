@@ -26,8 +26,9 @@ class Tags:
     after reasoning and calls, or ``anywhere`` in the text. ``noise`` is dropped where text may begin. Calls that begin
     with one of ``in_reasoning`` end the reasoning that they are found in.
 
-    White space around tags is dropped, but what stands before or after calls where that is kept. So is the white space
-    that an answer begins with where ``trims_start`` is set.
+    White space around the tags of reasoning and before calls is dropped, unless that is kept; after calls it is dropped
+    where ``drops_space_after_calls`` is set, or where nothing follows it. So is the white space that an answer begins
+    with where ``trims_start`` is set.
     """
 
     think: tuple[str, ...] = (THINK,)
@@ -38,7 +39,7 @@ class Tags:
     in_reasoning: tuple[str, ...] = ()
     keeps_space_in_reasoning: bool = False
     keeps_space_before_calls: bool = False
-    keeps_space_after_calls: bool = False
+    drops_space_after_calls: bool = False
     trims_start: bool = False
 
 
@@ -102,7 +103,9 @@ class TaggedParser:
         self._state = _State.PASSAGE if start is Start.TEXT else _State.BEGINNING
         self._reasoning = start is Start.REASONING
         self._openable = tags.think
-        self._trims = tags.trims_start
+        self._trims = self._trims_start = tags.trims_start and start is not Start.TEXT
+        self._answered = False  # whether text was found
+        self._called = False  # whether a call was found last
         self._found: Iterator[ToolCall | str | None] = iter(())
 
     def feed(self, text: str) -> Iterator[_Found]:
@@ -119,6 +122,8 @@ class TaggedParser:
         bare = rest.lstrip()
         match self._state:
             case _State.GAP:
+                pass
+            case _ if self._called and not bare:
                 pass
             case _State.BEGINNING if len(bare) > 1 and any(tag.startswith(bare) for tag in self._noise()):
                 pass  # a part of noise; a single character may be anything
@@ -148,7 +153,9 @@ class TaggedParser:
         tag = self._scanner.take_prefix(*self._openable, *self._noise())
         if tag in self._openable:
             self._open_reasoning()
-        elif tag == "":
+        elif tag:
+            self._trims = True
+        elif tag is not None:
             self._state = _State.GAP if self._trims else _State.PASSAGE
         return tag is not None
 
@@ -177,14 +184,15 @@ class TaggedParser:
                 return False
             if isinstance(found, ToolCall):
                 yield ToolCalled(found)
-                self._reasoning = False
+                self._reasoning, self._called = False, True
             else:
                 yield from self._said(found)
                 mentioned = True
         if mentioned:
             self._state = _State.PASSAGE
         else:
-            self._go_on(trims=not self._tags.keeps_space_after_calls)
+            trims_start = self._trims_start and not self._answered
+            self._go_on(trims=self._tags.drops_space_after_calls or trims_start)
         return True
 
     def _open_reasoning(self) -> None:
@@ -201,7 +209,11 @@ class TaggedParser:
         return () if self._reasoning else self._tags.noise
 
     def _said(self, text: str) -> Iterator[Text | Thinking]:
-        if text and not self._reasoning:
+        if not text:
+            return
+        self._called = False
+        if not self._reasoning:
+            self._answered = True
             yield Text(text)
-        elif text and self._shows_reasoning:
+        elif self._shows_reasoning:
             yield Thinking(text)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from puna.toolcalls.calls import CALL, CALLED, begins_with
-from puna.toolcalls.jsontext import plain
+from puna.toolcalls.jsontext import compact, plain
 from puna.toolcalls.quoting import Quote, Quotes
 from puna.toolcalls.typed import parameters_of, typed
 from puna.types import Tool, ToolCall
@@ -102,7 +102,12 @@ class XmlSyntax:
         return calls if at == len(text) else []
 
 
-def written(call: ToolCall, spell: Callable[[Any], str] = plain) -> str:
+def _spelled(value: Any) -> str:
+    """An argument with the compact JSON of Ollama."""
+    return plain(value, compact)
+
+
+def written(call: ToolCall, spell: Callable[[Any], str] = _spelled) -> str:
     """``call`` between its tags, as a model reads it in a conversation."""
     parameters = (f"<parameter={name}>\n{spell(value)}\n</parameter>\n" for name, value in call.arguments.items())
     return f"{CALL}\n<function={call.name}>\n{''.join(parameters)}</function>\n{CALLED}"

@@ -100,6 +100,8 @@ class CreateRequest:
     """Make a model from another (``source``) or from uploaded files (path -> digest). None means "not said".
 
     ``quantize`` is the level its weights are to have, ``draft_quantize`` that of the draft model in ``draft_files``.
+    ``info`` says what is to be told of it in the place of what its weights tell, such as ``context_length``.
+    ``remote_host`` is where ``source`` runs, when that is not here: then the model only says so.
     ``modelfile`` is the text of a Modelfile and ``path`` the path of one on the server, as older clients send them.
     """
 
@@ -118,6 +120,8 @@ class CreateRequest:
     quantize: str = ""
     draft_files: Mapping[str, str] | None = None
     draft_quantize: str = ""
+    info: Mapping[str, Any] | None = None
+    remote_host: str = ""
     modelfile: str = ""
     path: str = ""
 

@@ -78,7 +78,9 @@ def test_hidden_thinking():
 def test_tool_call():
     """A call of a function that nobody offered is reported."""
     expected = """  Model called a non-existent function 'f()' with arguments: {"a": 1}\n"""
-    assert expected == printed(io.StringIO(), ToolCalled(ToolCall("f", {"a": 1})))
+    call = ToolCalled(ToolCall("f", {"a": 1}))
+    assert expected == printed(io.StringIO(), call)
+    assert f"Let me see.\n{expected}" == printed(Terminal(), Text("Let me see."), call)
 
 
 def test_play():

@@ -132,6 +132,10 @@ def test_show_what_was_set(chat):
     """What the session has set is shown with what the model has."""
     printed = chat("/set parameter seed 7", ENTER, "/show parameters", ENTER)
     assert "User defined parameters:\nseed                           7\n" in printed.out
+    printed = chat("/set parameter stop a b", ENTER, "/show parameters", ENTER)
+    assert (
+        'defined parameters:\nstop                           "a"\nstop                           "b"\n' in printed.out
+    )
     printed = chat("/set system Mine.", ENTER, "/show system", ENTER, "/show info", ENTER)
     assert "Set system message.\nMine.\n  Model\n    architecture    llama    \n" in printed.out
 

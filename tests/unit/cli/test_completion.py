@@ -35,6 +35,7 @@ def completed(api, puna):
         (["run", ""], ["qwen3:4b", "smollm2", "user/smol:v1"]),
         (["run", "qwen3:"], ["qwen3:4b"]),
         (["run", "SM"], ["smollm2"]),
+        (["run", "smollm2:"], ["smollm2:latest"]),
         (["run", "smollm2", ""], []),
         (["rm", "smollm2", ""], ["qwen3:4b", "user/smol:v1"]),
         (["cp", "--", "smollm2", "q"], ["qwen3:4b"]),

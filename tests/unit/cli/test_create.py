@@ -81,6 +81,13 @@ def test_without_modelfile(api, puna, making):
     assert [{"stream": True, "model": "mine", "files": {"model.gguf": DIGEST}}] == api.bodies("/api/create")
 
 
+def test_from_standard_input(api, puna, making):
+    """A Modelfile may be piped in; its paths are relative to this folder."""
+    assert 0 == puna("create", "new", "-f", "-", stdin="FROM ./model.gguf\nSYSTEM Hi.\n").code
+    [body] = api.bodies("/api/create")
+    assert ({"model.gguf": DIGEST}, "Hi.") == (body["files"], body["system"])
+
+
 def test_without_anything(puna):
     """An empty folder makes nothing."""
     result = puna("create", "mine")

@@ -61,9 +61,19 @@ def test_blocks_are_shown_as_they_are_meant():
     assert "**" not in shown
     assert "```" not in shown
     assert "# Title" not in shown
-    for line in ("Title", "Some bold text with code, and a", " • one", "    return x", " 2 second"):
+    for line in ("Title", "Some bold text with code, and a", " • one", "    return x", " 2. second"):
         assert line in shown.splitlines(), shown
     assert "https://example.org/page" in shown.replace("\n", "")
+
+
+def test_a_long_list(monkeypatch):
+    """However long a list becomes, its lines come as fast as its first; what follows it is shown as it is meant."""
+    looked = []
+    monkeypatch.setattr("puna.cli.markdown.blocks", lambda text: looked.append(len(text)) or blocks(text))
+    text = "1. item with `code`\n   and more\n\n" * 200 + "Some **bold** text.\n\nThe end.\n"
+    shown = played(text, cut=5)
+    assert len(looked) < 10
+    assert "Some bold text." in shown
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])

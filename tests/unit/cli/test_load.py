@@ -31,7 +31,7 @@ def test_load_of_an_embedding_model(api, puna, args, said):
     api.on("POST", "/api/show", {"capabilities": ["embedding"]})
     api.on("POST", "/api/embed", {"embeddings": []})
     assert "loaded 'm'\n" == puna("load", "m", *args).out
-    assert [{"model": "m", "input": []} | said] == api.bodies("/api/embed")
+    assert [{"stream": True, "model": "m"} | said] == api.bodies("/api/embed")
 
 
 def test_missing_model(api, puna):

@@ -238,7 +238,10 @@ def test_show_as_json(api, puna):
             "the server's answer is not JSON; is it a puna or Ollama server?",
         ),
         ({"status": 502, "body": b"<html>\n<h1>Oh</h1>"}, "Bad Gateway; is it a puna or Ollama server?"),
-        ({"status": 404, "body": b"404 page not found"}, "404 page not found"),
+        (
+            {"status": 404, "body": b"404 page not found"},
+            "the server has no /api/tags: it is an older one, or neither puna nor Ollama",
+        ),
         ({"body": b"[]"}, "the server's answer is not a JSON object; is it a puna or Ollama server?"),
     ],
 )

@@ -1,7 +1,11 @@
 """Progress on a terminal and off it."""
 
+import contextlib
 import io
+import re
 import time
+
+import pytest
 
 from puna.cli.progress import reporting
 from puna.events import Progress
@@ -23,9 +27,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_plain():
-    """Off a terminal each step is one line, and a transfer one when it is complete."""
-    out = io.StringIO()
+@pytest.mark.parametrize("out", [io.StringIO(), Terminal()], ids=["a pipe", "a dumb terminal"])
+def test_plain(out, monkeypatch):
+    """Where nothing can move each step is one line, and a transfer one when it is complete."""
+    monkeypatch.setenv("TERM", "dumb")
     with reporting(out) as report:
         for step in STEPS:
             report(step)
@@ -58,3 +63,26 @@ def test_lively(monkeypatch):
     assert DIGEST not in out.getvalue()
     for text in ("gathering model components", "copying file sha256:abababababab", "10/10 bytes", "success"):
         assert text in out.getvalue()
+
+
+def test_lively_until_it_fails(monkeypatch):
+    """A step that fails moves no more, above the line that says why."""
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    with contextlib.suppress(KeyError), reporting(out) as report:
+        report(Progress("pulling manifest"))
+        raise KeyError
+    assert "  pulling manifest" in out.getvalue().rpartition("\r")[2]
+
+
+def test_lively_in_a_narrow_window(monkeypatch):
+    """Where a bar has no room, a transfer has one line all the same, with how much of it is done."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    out = Terminal()
+    with reporting(out) as report:
+        for step in STEPS:
+            report(step)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).replace("\r", "\n").splitlines()
+    assert 40 == max(map(len, lines))
+    assert any("copying file sha256:" in line and "… 100%" in line for line in lines)

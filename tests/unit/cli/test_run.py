@@ -93,7 +93,10 @@ def test_after_two_dashes_everything_is_prompt(api, puna):
             ["--think=often"],
             'invalid value for --think: "often" (must be true, false, high, medium, low, or max)',
         ),
-        (["--truncate=perhaps"], 'invalid value for --truncate: "perhaps" (must be true or false)'),
+        (
+            ["--truncate=perhaps"],
+            'invalid argument "perhaps" for "--truncate" flag: strconv.ParseBool: parsing "perhaps": invalid syntax',
+        ),
     ],
 )
 def test_wrong_values(puna, args, text):

@@ -4,6 +4,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from puna.cli.showing import describe
 from puna.types import Details, ModelDetails, Tensor
 
@@ -120,13 +122,14 @@ def test_requires_and_remote():
     assert "    requires            0.14.0                 \n" in shown
 
 
-def test_projector():
+@pytest.mark.parametrize("sense", ["vision", "audio"])
+def test_projector(sense):
     """A projector has a section of its own."""
     info = {
         "general.architecture": "clip",
         "general.parameter_count": 878_410_000,
-        "clip.vision.embedding_length": 1280,
-        "clip.vision.projection_dim": 3584,
+        f"clip.{sense}.embedding_length": 1280,
+        f"clip.{sense}.projection_dim": 3584,
     }
     assert """\
   Projector

@@ -33,6 +33,7 @@ def store(tmp_path, monkeypatch, unused_url):
 def alone(puna, monkeypatch, unused_url):
     """``puna`` without a server."""
     monkeypatch.setenv("OLLAMA_HOST", unused_url)
+    monkeypatch.delenv("OLLAMA_MODELS", raising=False)
     return puna
 
 

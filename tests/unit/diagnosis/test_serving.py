@@ -23,6 +23,14 @@ def test_nobody(unused_url):
     assert ("note", "puna serve starts one") == (found.severity, found.advice)
 
 
+def test_no_address():
+    """An address that is none is not taken for a server that only has to be started."""
+    [found] = section(parse_address("ftp://puna.invalid")).findings
+    assert "warning" == found.severity
+    assert "is not a server's address" in found.problem
+    assert "OLLAMA_HOST" in found.advice
+
+
 def test_a_stranger_on_the_port():
     """Something that takes the port and speaks another language is an error that names the way out."""
     with socket.create_server(("127.0.0.1", 0)) as stranger:

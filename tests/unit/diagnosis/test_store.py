@@ -27,6 +27,13 @@ def severities(section_):
     return [found.severity for found in section_.findings if "free on the disk" not in found.problem]
 
 
+def test_no_directory(tmp_path):
+    """A file where the store should be is an error, not a store that is yet to come."""
+    (tmp_path / "models").write_text("mine")
+    [found] = section(tmp_path / "models", MEMORY).findings
+    assert ("error", "name one with OLLAMA_MODELS") == (found.severity, found.advice)
+
+
 def test_a_whole_store(store):
     """A store with a whole model has it counted, and nothing wrong."""
     told = section(store.root, MEMORY)

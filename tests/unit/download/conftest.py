@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
-
-from file_server import FileServer
-
 from puna.download import Downloads, Patience, Wanted
 from puna.names import Digest
 from puna.store.blobs import Blobs
+from support.file_server import FileServer
 
 SIZE = 1_000_003
 

@@ -10,14 +10,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-import file_server as faults
 import pytest
-from file_server import Fault, FileServer
 
 from puna.download import Downloads, Location, Wanted
 from puna.errors import DamagedDownload, RegistryError, RemoteNotFound, ShuttingDown, StoreError, Unreachable
 from puna.names import Digest
 from puna.store.blobs import Blobs
+from support import file_server as faults
+from support.file_server import Fault, FileServer
 
 Fetch = Callable[[Wanted], list[int | Digest]]
 

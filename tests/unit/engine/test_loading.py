@@ -44,6 +44,11 @@ def test_ready() -> None:
             "failed to allocate",
         ),
         ("kill -KILL $$", InsufficientMemory, "SIGKILL"),
+        (
+            "echo '0.00.1 I a line' >&2; echo '0.00.2 E gguf_init: bad magic' >&2; echo '0.00.3 E failed' >&2; exit 1",
+            LoadFailed,
+            "^failed to load model m.gguf: the engine ended with exit status 1: gguf_init: bad magic: .*`puna fsck`$",
+        ),
         ("kill -ABRT $$", LoadFailed, "SIGABRT"),
     ],
 )

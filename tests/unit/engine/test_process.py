@@ -87,6 +87,42 @@ def test_a_child_that_ends_leaves_its_last_words(play: Play) -> None:
     play(run())
 
 
+@pytest.mark.parametrize(
+    ("script", "end"),
+    [
+        ("echo loading >&2; echo no memory >&2; exit 3", "exit status 3: no memory"),
+        ("exit 3", "exit status 3"),
+        ("echo GGML_ASSERT >&2; kill -ABRT $$", "signal: SIGABRT: GGML_ASSERT"),
+        ("echo ready >&2; kill -KILL $$", "signal: SIGKILL"),
+        (
+            "echo ready >&2; kill -BUS $$",
+            "signal: SIGBUS: the model's weights could not be read: check its files with `puna fsck`",
+        ),
+    ],
+)
+def test_its_end_fits_a_line(play: Play, script: str, end: str) -> None:
+    """A client is told that, without what was said of other things long before."""
+
+    async def run() -> None:
+        async with shell(script) as child:
+            await child.gone
+            assert end == child.end
+
+    play(run())
+
+
+@needs_proc
+def test_the_work_of_what_it_started_is_its_own(play: Play) -> None:
+    """An operator's script may only wait for the engine that it runs."""
+
+    async def run() -> None:
+        async with shell("sh -c 'while :; do :; done' & wait") as child:
+            while not child.cpu_ticks():
+                await asyncio.sleep(0.005)
+
+    play(run())
+
+
 def test_a_silent_child_is_told_by_how_it_ended(play: Play) -> None:
     """There is nothing to add to the status."""
 
@@ -259,6 +295,6 @@ def test_a_program_that_is_not_there_is_a_child_that_ends(play: Play) -> None:
     async def run() -> None:
         arguments = ["--exec", "/nowhere/llama-server"]
         child = await EngineProcess.start(arguments, name="a model", environ=os.environ)
-        assert "FileNotFoundError" in await child.gone
+        assert "exit status 1: /nowhere/llama-server: no such file or directory" == await child.gone
 
     play(run())

@@ -16,8 +16,8 @@ from puna import families
         ("someone/gemma4-26b:latest", 4, "gemma4-large"),
         ("gemma4:31b-it", 0, "gemma4-large"),
         ("assistant", 0, "gemma4-small"),
-        ("assistant", 11.9, "gemma4-small"),
-        ("assistant", 12, "gemma4-large"),
+        ("assistant", 8, "gemma4-small"),
+        ("assistant", 11.9, "gemma4-large"),
     ],
 )
 def test_a_model_of_the_family_gets_the_prompt_of_its_size(model: str, billions: float, renderer: str) -> None:

@@ -23,6 +23,7 @@ from puna import config
 from puna.errors import DigestMismatch, InvalidName, ModelNotFound, PunaError, RequestNotFound
 from puna.events import Done, Event, Progress, Rendered, Text
 from puna.http import app
+from puna.http.connection import Connection
 from puna.http.dialects import Services
 from puna.names import Digest, ModelName
 from puna.service.keys import KeyFile, Keyring
@@ -137,6 +138,7 @@ class FakeLibrary:
     blobs: dict[str, bytes] = field(default_factory=dict)
     created: list[CreateRequest] = field(default_factory=list)
     shown: list[tuple[str, bool, str, Mapping[str, Any]]] = field(default_factory=list)
+    remote_host: str = ""
     fault: PunaError | None = None
 
     def require(self, name: str) -> str:
@@ -153,7 +155,8 @@ class FakeLibrary:
     def show(self, name: str, *, verbose: bool, system: str, options: Mapping[str, Any]) -> ModelDetails:
         self.require(name)
         self.shown.append((name, verbose, system, options))
-        return ModelDetails("# Modelfile", DETAILS, {"general.architecture": "llama"}, ("completion",), MODIFIED)
+        info = {"general.architecture": "llama"}
+        return ModelDetails("# Modelfile", DETAILS, info, ("completion",), MODIFIED, remote_host=self.remote_host)
 
     def copy(self, source: str, destination: str) -> None:
         self.require(source)
@@ -373,7 +376,13 @@ def served(asgi: ASGIApp) -> Iterator[int]:
         listener.listen()
         server = uvicorn.Server(
             uvicorn.Config(
-                asgi, lifespan="off", ws="none", log_config=None, server_header=False, headers=list(app.HEADERS)
+                asgi,
+                http=Connection,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                server_header=False,
+                headers=list(app.HEADERS),
             )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -12,11 +12,16 @@ import pytest
 
 from puna import OLLAMA_API_VERSION, __version__
 from puna.errors import (
+    BlobNotFound,
     ContextTooLong,
     EngineGone,
+    InvalidDigest,
     InvalidOption,
+    ModelNotFound,
     NotCapable,
+    QuantizeFailed,
     QueueFull,
+    RemoteNotFound,
     TemplateError,
 )
 from puna.events import Event, Rendered, Text
@@ -159,6 +164,10 @@ def test_a_prompt_is_rendered(site):
         ("/api/show", {"model": "x:cloud"}, 403, "ollama cloud is disabled: remote model details are unavailable"),
         ("/api/show", {"model": "nope"}, 404, "model 'nope:latest' not found"),
         ("/api/show", {}, 400, "model is required"),
+        ("/api/show", {"model": "  "}, 400, "model is required"),
+        ("/api/pull", {"model": "m:local:cloud"}, 400, 'use either :local or :cloud, not both: "m:local:cloud"'),
+        ("/api/copy", {"source": 'a"b', "destination": "x"}, 400, 'source "a\\"b" is invalid'),
+        ("/api/create", {"model": "m", "from": "x:local:cloud"}, 400, "invalid model name"),
         ("/api/show", {"model": "a b!"}, 400, "invalid model name"),
         ("/api/copy", {"source": "smol"}, 400, 'destination "" is invalid'),
         ("/api/copy", {"source": "a b", "destination": "x"}, 400, 'source "a b" is invalid'),
@@ -316,6 +325,57 @@ def test_a_bad_option_of_a_new_model_is_its_maker_s_mistake(site, stream):
     answer = site.send("POST", "/api/create", {"model": "mine", "from": "smol", "stream": stream})
 
     assert (400, {"error": 'option "num_ctx" must be of type integer'}) == (answer.status, answer.json)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (InvalidDigest(""), 400),
+        (InvalidDigest("sha256:abc"), 500),
+        (BlobNotFound("sha256:0"), 500),
+        (RemoteNotFound("file does not exist"), 500),
+        (QuantizeFailed("no"), 500),
+        (ModelNotFound("base"), 404),
+    ],
+)
+def test_what_a_new_model_lacks_has_the_status_it_has_with_ollama(site, fault, status):
+    """Streamed or not; whether a mistake was the caller's is in the text."""
+    site.library.fault = fault
+    for stream in (True, False):
+        answer = site.send("POST", "/api/create", {"model": "mine", "from": "smol", "stream": stream})
+        assert (status, {"error": str(fault)}) == (answer.status, answer.json)
+
+
+def test_a_name_that_says_local_is_that_without_it(site):
+    """So that what is created or copied is found, and deleted, by the name it was given."""
+    site.send("POST", "/api/create", {"model": "mine:local", "from": "smol:v1:local", "info": {"base_name": "b"}})
+    site.send("POST", "/api/copy", {"source": "smol:local", "destination": "twin:local"})
+    (request,) = site.library.created
+    assert ("mine", "smol:v1", "", {"base_name": "b"}) == (
+        request.model,
+        request.source,
+        request.remote_host,
+        request.info,
+    )
+    assert {"smol:latest", "twin:latest"} == site.library.names
+    assert 200 == site.send("POST", "/api/show", {"model": "smol:local"}).status
+    site.library.remote_host = "http://elsewhere:11434"
+    answer = site.send("POST", "/api/show", {"model": "smol:local"})
+    assert (404, {"error": "model 'smol:local' not found"}) == (answer.status, answer.json)
+
+
+@pytest.mark.parametrize(
+    ("body", "source", "host"),
+    [
+        ({"from": "gpt-oss:120b-cloud"}, "gpt-oss:120b", "ollama.com"),
+        ({"from": "m:cloud", "remote_host": "a"}, "m", "a"),
+    ],
+)
+def test_a_model_of_the_cloud_runs_there(site, body, source, host):
+    """A new model that starts from one is a note of it."""
+    site.send("POST", "/api/create", {"model": "mine", **body})
+    (request,) = site.library.created
+    assert (source, host) == (request.source, request.remote_host)
 
 
 def test_models_are_listed_copied_and_deleted(site):

@@ -42,6 +42,8 @@ def test_both_places_are_a_mistake(name):
         local_name(name, "remote model is")
 
     assert f'use either :local or :cloud, not both: "{name}"' == str(caught.value)
+    with pytest.raises(InvalidRequest):
+        stored_name(name)
 
 
 @pytest.mark.parametrize(

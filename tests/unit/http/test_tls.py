@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 from puna.errors import InvalidSetting
 from puna.http import tls
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
-
-from certificates import certified
+from support.certificates import certified
 
 
 @pytest.fixture(scope="module")

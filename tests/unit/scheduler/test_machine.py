@@ -131,3 +131,15 @@ def test_this_machine() -> None:
     """The machine the tests run on can be read."""
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
     assert 0 < available_memory()
+
+
+def test_memory_that_cannot_be_told_is_taken_as_there(tmp_path: Path) -> None:
+    """A file that cannot be opened at the moment, as when too many are open, fails no request."""
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("0::/\n")
+    limit = tmp_path / "cgroup" / "memory.max"
+    limit.parent.mkdir()
+    limit.write_text("1000\n")  # whose usage cannot be read
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert whole == available_memory(tmp_path, tmp_path / "cgroup")

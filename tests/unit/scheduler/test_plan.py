@@ -108,17 +108,18 @@ def test_embeddings(expected: tuple[int, str | None], pooling_type: int | None, 
 
 
 @pytest.mark.parametrize(
-    ("expected", "options", "context_length"),
-    [
-        (set(), Options(), 0),
-        ({"num_ctx"}, Options(num_ctx=2048), 0),
-        ({"num_ctx"}, Options(), 2048),
-        ({"threads", "batch"}, Options(num_thread=2, num_batch=64), 0),
-    ],
+    ("expected", "options"), [(set(), Options()), ({"threads", "batch"}, Options(num_thread=2, num_batch=64))]
 )
-def test_insists(expected: set[str], options: Options, context_length: int) -> None:
-    """Only what somebody chose can be a reason to load a model again."""
-    assert expected == insists(options, context_length=context_length)
+def test_insists(expected: set[str], options: Options) -> None:
+    """Threads and a batch that somebody chose are a reason to load a model again."""
+    assert expected == insists(options)
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(1, 10**9), (32, 512)])
+def test_the_engines_limits(batch: int, threads: int) -> None:
+    """What llama.cpp would end itself at is its limit instead."""
+    spec = planned(options=Options(num_batch=batch, num_thread=threads))
+    assert (32, 512) == (spec.batch, spec.threads)
 
 
 @pytest.mark.parametrize(("expected", "free"), [(8 * GIB, 64 * GIB), (GIB, 5 * GIB + 2**28), (0, GIB)])

@@ -182,9 +182,9 @@ CONVERSATION = (
     ("num_ctx", "kept"),
     [
         (19, ["be kind", "one two", "three", "be brief", "four", "five", "six"]),
-        (18, ["be kind", "three", "be brief", "four", "five", "six"]),
+        (18, ["be kind", "be brief", "four", "five", "six"]),
         (15, ["be kind", "be brief", "four", "five", "six"]),
-        (13, ["be kind", "be brief", "five", "six"]),
+        (13, ["be kind", "be brief", "six"]),
         (10, ["be kind", "be brief", "six"]),
     ],
 )
@@ -195,6 +195,30 @@ def test_whole_oldest_turns_are_left_out_until_it_fits(num_ctx: int, kept: list[
 
     prompt = asyncio.run(as_prompt([message for message in CONVERSATION if message.content in kept]))
     assert [Text("ok"), Answered(STOPPED, prompt, "ok", truncated=num_ctx < 19)] == events
+
+
+@pytest.mark.parametrize(
+    ("num_ctx", "kept"),
+    [
+        (23, ["a", "b", "task", "call 1", "result 1", "result 2", "call 2", "result 3"]),
+        (22, ["task", "call 1", "result 1", "result 2", "call 2", "result 3"]),
+        (19, ["task", "call 1", "result 1", "result 2", "call 2", "result 3"]),
+        (18, ["task", "call 2", "result 3"]),
+        (10, ["task", "call 2", "result 3"]),
+    ],
+)
+def test_a_long_row_of_tool_calls_is_cut_between_them(num_ctx: int, kept: list[str]) -> None:
+    """What the user wants stays, and no result loses the call it belongs to."""
+    call = (ToolCall("f", {}),)
+    messages = (
+        *(Message("user", "a"), Message("assistant", "b"), Message("user", "task")),
+        *(Message("assistant", "call 1", tool_calls=call), Message("tool", "result 1"), Message("tool", "result 2")),
+        *(Message("assistant", "call 2", tool_calls=call), Message("tool", "result 3")),
+    )
+    last = answered(ScriptedModel(Piece("ok"), STOPPED, num_ctx=num_ctx), messages)[-1]
+
+    assert isinstance(last, Answered)
+    assert asyncio.run(as_prompt([one for one in messages if one.content in kept])) == last.prompt
 
 
 def test_a_conversation_that_the_engine_renders_is_cut_alike() -> None:
@@ -238,7 +262,7 @@ def test_an_engine_that_counts_more_is_asked_twice_at_most() -> None:
     st.integers(1, 40),
 )
 def test_as_much_as_possible_of_any_conversation_is_kept(before: list[Message], num_ctx: int) -> None:
-    """As if the oldest turns were taken away one by one until the rest fits."""
+    """As if the oldest turns, each of which the user begins, were taken away one by one until the rest fits."""
     messages = [*before, Message("user", "last")]
 
     def kept(dropped: int) -> list[Message]:
@@ -247,7 +271,8 @@ def test_as_much_as_possible_of_any_conversation_is_kept(before: list[Message], 
     def fits(some: list[Message]) -> bool:
         return sum(len(message.content.split()) + 1 for message in some) + 1 < num_ctx
 
-    expected = next((kept(dropped) for dropped in range(len(messages)) if fits(kept(dropped))), None)
+    cuts = [at for at, message in enumerate(messages) if at == 0 or message.role == "user"]
+    expected = next((kept(dropped) for dropped in cuts if fits(kept(dropped))), None)
     model = ScriptedModel(STOPPED, num_ctx=num_ctx)
     if expected is None:
         with pytest.raises(ContextTooLong):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,8 @@ def test_from_a_file(store: Store, upload: Upload) -> None:
     assert "e3b2721cec511e3a627ae0993753abbf5c72cdf4cfcdbc8f5c33ce15c4c4e04b" == template.removeprefix("sha256:")
     assert {"stop": STOPS} == model.parameters
     assert Digest.parse(weights) == digest_of(model.weights.read_bytes())
-    assert Details("SmolLM2.gguf", "gguf", "llama", ("llama",), "128", "F16") == model.details
-    assert [("model", "SmolLM2.gguf"), ("template", ""), ("params", "")] == layers(model)
+    assert Details("folder/SmolLM2.gguf", "gguf", "llama", ("llama",), "128", "F16") == model.details
+    assert [("model", "folder/SmolLM2.gguf"), ("template", ""), ("params", "")] == layers(model)
 
 
 def test_again(store: Store, upload: Upload) -> None:
@@ -189,15 +190,15 @@ def test_over_itself(store: Store, upload: Upload) -> None:
 
 
 def test_several_files(store: Store, upload: Upload) -> None:
-    """A projector and an adapter are known by what they are, in whatever order and under whatever name."""
+    """A projector and an adapter are known by what they are, whatever their names; layers have the order of those."""
     clip = {"general.architecture": "clip", "clip.has_vision_encoder": True, "clip.projector_type": "mlp"}
     projector = upload(clip)
     adapter = upload({"general.type": "adapter"})
     files = {"p.gguf": projector, "nameless": adapter, "m.gguf": upload()}
     assert ["parsing GGUF"] * 3 == made(store, "m", files=files)[:3]
     model = store.model("m")
-    assert [("model", "m.gguf"), ("projector", "p.gguf"), ("adapter", "nameless")] == layers(model)[:3]
-    assert ("llama", "clip") == model.details.families
+    assert [("model", "m.gguf"), ("adapter", "nameless"), ("projector", "p.gguf")] == layers(model)[:3]
+    assert ("llama",) == model.details.families
     assert ("completion", "vision") == model.capabilities
 
 
@@ -231,6 +232,8 @@ def test_architectures_with_a_speech_of_their_own(
     assert (spoken, spoken, stop) == (model.renderer, model.parser, model.parameters.get("stop"))
     made(store, "m", files=files, renderer="mine", parameters={"stop": ["x"]})
     assert ("mine", ["x"]) == (store.model("m").renderer, store.model("m").parameters["stop"])
+    made(store, "m", files=files, renderer="mine", parser="mine")
+    assert {} == store.model("m").parameters
 
 
 def test_a_template_of_its_own(store: Store, upload: Upload) -> None:
@@ -255,6 +258,7 @@ def test_names_are_checked_first(store: Store) -> None:
         ({"files": {"x.gguf": "TEXT"}}, InvalidRequest, "supplied file was not in GGUF format"),
         ({"files": {"/etc/x.gguf": "MODEL"}}, InvalidRequest, "file path must be relative"),
         ({"files": {"../x.gguf": "MODEL"}}, InvalidRequest, "file path must be relative"),
+        ({"files": {"": "MODEL"}}, InvalidRequest, "file path must be relative"),
         ({"files": {"x.gguf": ""}}, InvalidDigest, "invalid digest format"),
         ({"files": {"x.gguf": f"sha256:{'0' * 64}"}}, BlobNotFound, f'blob "sha256:{"0" * 64}" not found'),
         ({"source": "a b"}, InvalidName, "invalid model name"),
@@ -291,6 +295,39 @@ def test_names_are_checked_first(store: Store) -> None:
             QuantizeFailed,
             "quantization is only supported for F16, BF16 and F32 models",
         ),
+        (
+            {"source": "base", "draft_files": {"d.gguf": "QUANTIZED"}, "draft_quantize": "q8_0"},
+            QuantizeFailed,
+            "draft quantization requires an unquantized draft model, got Q4_1",
+        ),
+        ({"source": "base", "info": {"base_name": 1}}, InvalidRequest, 'info field "base_name" must be a string'),
+        (
+            {"source": "base", "info": {"context_length": "8"}},
+            InvalidRequest,
+            'info field "context_length" must be a number',
+        ),
+        (
+            {"source": "base", "info": {"context_length": 0.5}},
+            InvalidRequest,
+            'info field "context_length" must be a non-negative integer',
+        ),
+        (
+            {"source": "base", "info": {"capabilities": "vision"}},
+            InvalidRequest,
+            'info field "capabilities" must be an array of strings',
+        ),
+        (
+            {"source": "base", "info": {"capabilities": [1]}},
+            InvalidRequest,
+            'info field "capabilities" element 0 must be a string',
+        ),
+        ({"source": "base", "remote_host": "a b"}, InvalidRequest, "bad remote"),
+        ({"source": "base", "remote_host": "http://a:b"}, InvalidRequest, "bad remote"),
+        (
+            {"source": "base", "remote_host": "a", "draft_files": {"d.gguf": "MODEL"}},
+            InvalidRequest,
+            "DRAFT cannot be used with remote models",
+        ),
         ({"source": "base", "requires": "soon"}, ModelfileError, "requires must be a valid semver (e.g. 0.14.0)"),
         ({"source": "base", "parameters": {"top_k": "x"}}, InvalidOption, 'option "top_k" must be of type integer'),
         ({"source": "base", "parameters": {"stop": "x"}}, InvalidOption, 'option "stop" must be of type array'),
@@ -306,7 +343,8 @@ def test_refusals(store: Store, upload: Upload, fields: dict[str, Any], kind: ty
     digests = {"TEXT": str(store.blobs.put(b"hello")), "MODEL": upload(), "OTHER": upload({"x": 1})}
     digests["GEMMA"] = upload({"general.architecture": "gemma", "general.type": "adapter"})
     made(store, "base", files={"a.gguf": digests["MODEL"]})
-    made(store, "quantized", files={"a.gguf": upload({"general.file_type": 3})})
+    digests["QUANTIZED"] = upload({"general.file_type": 3})
+    made(store, "quantized", files={"a.gguf": digests["QUANTIZED"]})
     named = {
         name: {file: digests.get(digest, digest) for file, digest in value.items()}
         if name in ("files", "adapters", "draft_files")
@@ -324,8 +362,16 @@ def test_templates_are_checked(store: Store, upload: Upload) -> None:
     assert refused(store, TemplateError, source="base", template="{{ if }}").startswith("template error: ")
 
 
-def test_damaged_and_unsuitable_files(store: Store, upload: Upload) -> None:
+def test_damaged_and_unsuitable_files(
+    store: Store, upload: Upload, tmp_path: Path, write_gguf: Callable[..., Path]
+) -> None:
     """Files this version cannot use are refused with the reason."""
+    empty = str(store.blobs.put(write_gguf(tmp_path / "empty.gguf", tensors={}).read_bytes()))
+    assert "there are no tensors in it" in refused(store, InvalidRequest, files={"a.gguf": empty})
+    tensor = struct.pack("<Q1sIQIQ", 1, b"t", 1, 8, 0, 0)
+    nameless = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + tensor + bytes(64)
+    said = refused(store, InvalidRequest, files={"a.gguf": str(store.blobs.put(nameless))})
+    assert "a.gguf cannot be used: it does not say of which architecture it is" == said
     damaged = str(store.blobs.put(b"GGUF\3\0\0\0"))
     assert "a.gguf cannot be used" in refused(store, InvalidRequest, files={"a.gguf": damaged})
     part = upload({"split.count": 2, "split.no": 0, "split.tensors.count": 2})
@@ -341,6 +387,55 @@ def test_a_model_that_runs_elsewhere_is_no_base(store: Store) -> None:
     digest = store.blobs.put(config)
     store.write(ModelName.parse("cloud"), Manifest(Layer(CONFIG_TYPE, str(digest), len(config))))
     assert "another server" in refused(store, NotCapable, source="cloud")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("ollama.com", "https://ollama.com:443"),
+        ("other.example", "http://other.example:11434"),
+        ("https://other.example:8443/v/", "https://other.example:8443/v"),
+        ("http://[::1]", "http://[::1]:11434"),
+        ("/proxy", "http://localhost:11434/proxy"),
+    ],
+)
+def test_a_model_that_runs_elsewhere(store: Store, host: str, expected: str) -> None:
+    """It is a note of where it runs, with what the request says of it; its config is the one Ollama writes."""
+    info = {"capabilities": ["tools"], "model_family": "llama", "context_length": 131072.0, "parameter_size": "70B"}
+    said = made(store, "far", source="llama3:70b", remote_host=host, system="Be short.", info=info)
+    assert ["creating new layer", "writing manifest", "success"] == [one.partition(" sha256")[0] for one in said]
+    model = store.model("far")
+    assert "Be short." == model.system
+    assert (
+        '{"model_format":"","model_family":"llama","model_families":["llama"],"model_type":"70B","file_type":"",'
+        f'"remote_host":"{expected}","remote_model":"llama3:70b","capabilities":["tools"],"context_length":131072,'
+        '"architecture":"amd64","os":"linux"}\n'
+    ).encode() == store.blobs.read(model.manifest.config.blob)
+
+
+def test_what_is_told_of_a_model(store: Store, upload: Upload) -> None:
+    """What the request says of it goes before what its weights say; what is derived from it is told its own."""
+    info = {"model_family": "mine", "quantization_level": "best", "embedding_length": 8, "capabilities": ["vision"]}
+    made(store, "m", files={"a.gguf": upload()}, info={**info, "base_name": None, "new": {}})
+    made(store, "derived", source="m")
+    told, derived = store.model("m"), store.model("derived")
+    assert Details("a.gguf", "gguf", "mine", ("mine", "llama"), "128", "best") == told.details
+    assert (8, ("vision",)) == (told.config.embedding_length, told.config.capabilities)
+    assert Details("m:latest", "gguf", "llama", ("llama",), "128", "F16") == derived.details
+    assert (0, ("vision",)) == (derived.config.embedding_length, derived.config.capabilities)
+
+
+def test_parameters_are_stored_as_they_are(store: Store, upload: Upload) -> None:
+    """Those of a newer version are kept for it, and null takes back what the base has."""
+    made(store, "base", files={"a.gguf": upload()}, parameters={"newer": {"x": [1]}, "top_k": 20.0, "max_tokens": 5})
+    layer = store.model("base").manifest.of("params")[0].blob
+    assert (
+        b'{"newer":{"x":[1]},"num_predict":5,"stop":["\\u003c|im_start|\\u003e","\\u003c|im_end|\\u003e"],"top_k":20}\n'
+        == store.blobs.read(layer)
+    )
+    made(store, "derived", source="base", parameters={"stop": None})
+    parameters = store.model("derived").parameters
+    assert (None, {"x": [1]}) == (parameters["stop"], parameters["newer"])
 
 
 def test_what_does_nothing_is_allowed(store: Store, upload: Upload) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from puna import config, gguf
+from puna.errors import CloudDisabled
 from puna.options import Options
 from puna.service.leasing import Leasing
 
@@ -26,7 +28,7 @@ def model(tmp_path: Path, write_gguf: Callable[..., Path]) -> Any:
         projectors=(),
         capabilities=("completion",),
         details=SimpleNamespace(family="llama"),
-        config=SimpleNamespace(model_family="llama"),
+        config=SimpleNamespace(model_family="llama", remote_host=""),
     )
 
 
@@ -49,3 +51,14 @@ def test_a_binary_of_the_operators_takes_no_room_for_embeddings_nobody_wants(mod
     asked = plans.plan(model, Options(), embedding=True)
     after = plans.plan(model, Options())
     assert (None, "last", "last") == (before.pooling, asked.pooling, after.pooling)
+
+
+def test_a_model_that_runs_elsewhere_is_refused_and_is_never_loaded(model: Any) -> None:
+    """Its stub says on which server it runs; so there is nothing to unload either, and that is fine."""
+    model.config.remote_host = "https://ollama.com:443"
+    settings = config.read({"OLLAMA_MODELS": os.devnull})
+    leases = Leasing(cast("Any", SimpleNamespace(model=lambda _: model)), cast("Any", None), settings)
+    with pytest.raises(CloudDisabled) as refused:
+        leases.model("stub")
+    assert "ollama cloud is disabled: remote model is unavailable" == str(refused.value)
+    asyncio.run(leases.unload("stub"))

@@ -147,6 +147,20 @@ def test_show_verbose(library: Library, add: Callable[..., None]) -> None:
     assert ["a", "b"] == library.show("smol", verbose=True).model_info["tokenizer.ggml.tokens"]
 
 
+def test_show_the_size_it_has(library: Library, add: Callable[..., None]) -> None:
+    """The parameters are counted, whatever the file says of them."""
+    add("smol", values={"general.parameter_count": 7, "general.name": "x"})
+    info = library.show("smol").model_info
+    assert (128, False) == (info["general.parameter_count"], "general.name" in info)
+
+
+def test_show_parameters_that_say_nothing(library: Library, add: Callable[..., None]) -> None:
+    """A null, which takes back what a base had, is not shown."""
+    add("smol", {"params": b'{"stop":null,"top_k":1}'})
+    found = library.show("smol")
+    assert ("top_k                          1", {"top_k": 1}) == (found.parameters, parse(found.modelfile).parameters)
+
+
 def test_show_with_overrides(library: Library, add: Callable[..., None]) -> None:
     """System and options of the request stand in the Modelfile in the place of the model's own."""
     add("smol", {"system": b"old", "params": write_parameters({"top_k": 1, "seed": 2})})
@@ -177,11 +191,14 @@ def test_show_a_projector(
     library: Library, add: Callable[..., None], tmp_path: Path, write_gguf: Callable[..., Path]
 ) -> None:
     """A model that sees shows what with."""
-    values = {"general.architecture": "clip", "clip.has_vision_encoder": True}
+    values = {"general.architecture": "clip", "general.name": "eyes", "clip.has_vision_encoder": True}
     add("smol", {"projector": write_gguf(tmp_path / "p.gguf", values).read_bytes()})
     found = library.show("smol")
     assert found.projector_info is not None
-    assert True is found.projector_info["clip.has_vision_encoder"]
+    assert (True, "eyes") == (
+        found.projector_info["clip.has_vision_encoder"],
+        found.projector_info["general.name"],
+    )
     assert ("completion", "vision") == found.capabilities
     assert 2 == len(parse(found.modelfile).sources)
 
@@ -234,6 +251,7 @@ def test_copy_and_delete(library: Library, add: Callable[..., None]) -> None:
         (("smol", ""), 'destination "" is invalid'),
         (("smol", "a b"), 'destination "a b" is invalid'),
         (("a b",), 'name "a b" is invalid'),
+        (('a"b\n',), 'name "a\\"b\\n" is invalid'),
     ],
 )
 def test_names_that_are_none(library: Library, arguments: tuple[str, ...], text: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from puna.toolcalls.arguments import ArgumentsSyntax, written
 from puna.toolcalls.calls import CALLED, enclosed
+from puna.toolcalls.jsontext import compact, spaced
 from puna.types import Tool, ToolCall
 
 ADD = Tool(
@@ -123,7 +124,7 @@ def test_an_alias_counts_where_only_the_other_name_is_offered() -> None:
 def test_what_is_written_reads_as_it_was(value: Any) -> None:
     """A model sees its earlier calls as it wrote them."""
     tool = Tool("t", {"function": {"name": "t", "parameters": {"properties": {"v": {"type": _type_of(value)}}}}})
-    [call] = read(f"t{written({'v': value})}", [tool])
+    [call] = read(f"t{written({'v': value}, spaced)}", [tool])
     assert {"v": value.removesuffix("\n") if isinstance(value, str) else value} == call.arguments
 
 
@@ -135,7 +136,15 @@ def _type_of(value: Any) -> str:
 
 def test_lines_can_be_broken_after_tags() -> None:
     """As some models were trained."""
-    assert "<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n" == written({"a": 1}, after_tag="\n")
+    assert "<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n" == written({"a": 1}, spaced, after_tag="\n")
+
+
+def test_each_family_has_its_own_json() -> None:
+    """With spaces or without; what is a string has no quotes in either."""
+    arguments = {"l": [1, {"k": None}], "s": '["x", 1]'}
+    ends = '<arg_key>s</arg_key><arg_value>["x", 1]</arg_value>'
+    assert f'<arg_key>l</arg_key><arg_value>[1,{{"k":null}}]</arg_value>{ends}' == written(arguments, compact)
+    assert f'<arg_key>l</arg_key><arg_value>[1, {{"k": null}}]</arg_value>{ends}' == written(arguments, spaced)
 
 
 def test_calls_of_other_tools_may_be_none() -> None:

@@ -64,7 +64,7 @@ def test_a_call_needs_no_list() -> None:
 
 def test_a_list_without_calls_says_nothing() -> None:
     """But one that was cut off is text."""
-    assert [[], [Text("so")]] == [found(CALLS + CALLS_END)[0], found(CALLS + CALLS_END + " so")[0]]
+    assert [[], [Text(" so")]] == [found(CALLS + CALLS_END)[0], found(CALLS + CALLS_END + " so")[0]]
     assert [[], [Text(CALLS)]] == found(CALLS)
 
 

@@ -22,8 +22,12 @@ def test_a_value_is_written_with_spaces_or_without() -> None:
     value = {"a": [1, "é"], "b": None}
     assert '{"a": [1, "é"], "b": null}' == spaced(value)
     assert '{"a":[1,"é"],"b":null}' == compact(value)
+    unsorted = {"b": 1, "a": [{"z": 2, "y": 3}]}
+    assert '{"b":1,"a":[{"z":2,"y":3}]}' == compact(unsorted)
+    assert '{"a":[{"y":3,"z":2}],"b":1}' == compact(unsorted, sort_keys=True)
 
 
 def test_a_string_in_a_tag_has_no_quotes() -> None:
     """All else is JSON."""
     assert ['say "é"', '{"a": true}', "1.5"] == [plain('say "é"'), plain({"a": True}), plain(1.5)]
+    assert ['say "é"', "[1,null]"] == [plain('say "é"', compact), plain([1, None], compact)]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puna.toolcalls.jsontext import compact, spaced
 from puna.toolcalls.pythonic import read_call, reader, written
 from puna.types import ToolCall
 
@@ -144,9 +145,10 @@ def test_arguments_keep_their_order() -> None:
 
 
 def test_a_call_is_written_as_models_were_taught_to() -> None:
-    """Names in order, values as JSON."""
+    """Names in order, values as JSON, with spaces or without."""
     call = ToolCall("f", {"b": ["é", None], "a": {"x": True}})
-    assert 'f(a={"x": true}, b=["é", null])' == written(call, comma=", ")
+    assert 'f(a={"x":true}, b=["é",null])' == written(call, compact, comma=", ")
+    assert 'f(a={"x": true},b=["é", null])' == written(call, spaced, comma=",")
 
 
 JSON = st.recursive(
@@ -160,10 +162,12 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), JSON, max_size=4))
-def test_what_is_written_is_read_again(arguments: dict[str, Any]) -> None:
+@given(
+    st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), JSON, max_size=4), st.sampled_from([compact, spaced])
+)
+def test_what_is_written_is_read_again(arguments: dict[str, Any], encode: Callable[[Any], str]) -> None:
     """Whatever the arguments are."""
-    text = written(ToolCall("f", arguments), comma=",")
+    text = written(ToolCall("f", arguments), encode, comma=",")
     found = read_call(text)
     assert found is not None
     assert json.dumps(arguments, sort_keys=True) == json.dumps(dict(found[0].arguments), sort_keys=True)

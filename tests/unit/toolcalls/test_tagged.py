@@ -45,7 +45,7 @@ TAGS = st.builds(
     in_reasoning=st.sampled_from([(), (CALL,)]),
     keeps_space_in_reasoning=st.booleans(),
     keeps_space_before_calls=st.booleans(),
-    keeps_space_after_calls=st.booleans(),
+    drops_space_after_calls=st.booleans(),
     trims_start=st.booleans(),
 )
 PING = '<tool_call>{"name": "ping"}</tool_call>'
@@ -115,7 +115,7 @@ def test_a_tag_that_is_only_mentioned_holds_nothing_up() -> None:
 def test_a_call_may_end_reasoning() -> None:
     """Where a family's models forget to close it; elsewhere it is thought about."""
     answer = f"hm {PING} Hi"
-    assert [Thinking("hm"), PINGED, Text("Hi")] == found([answer], QWEN, Start.REASONING)
+    assert [Thinking("hm"), PINGED, Text(" Hi")] == found([answer], QWEN, Start.REASONING)
     assert [Thinking(answer)] == found([answer], Tags(), Start.REASONING)
 
 
@@ -157,15 +157,23 @@ def test_a_tag_may_be_the_beginning_of_a_longer_one() -> None:
 @pytest.mark.parametrize(
     ("tags", "expected"),
     [
-        (Tags(), [Text(" a"), PINGED, Text("b ")]),
-        (Tags(trims_start=True), [Text("a"), PINGED, Text("b ")]),
-        (Tags(keeps_space_before_calls=True), [Text(" a "), PINGED, Text("b ")]),
-        (Tags(keeps_space_after_calls=True), [Text(" a"), PINGED, Text(" b ")]),
+        (Tags(), [Text(" a"), PINGED, Text(" b ")]),
+        (Tags(trims_start=True), [Text("a"), PINGED, Text(" b ")]),
+        (Tags(keeps_space_before_calls=True), [Text(" a "), PINGED, Text(" b ")]),
+        (Tags(drops_space_after_calls=True), [Text(" a"), PINGED, Text("b ")]),
     ],
 )
 def test_white_space_is_kept_where_a_family_keeps_it(tags: Tags, expected: list[Any]) -> None:
     """As Ollama shows the answers of that family."""
     assert expected == found([f" a {PING} b "], tags, Start.EITHER)
+
+
+def test_words_around_calls_stay_apart() -> None:
+    """White space after a call stands between two texts; where nothing follows it, it says nothing."""
+    assert [Text("a"), PINGED, PINGED, Text("\nb")] == found([f"a\n{PING}\n{PING}\nb"])
+    assert [Text("a"), PINGED] == found([f"a\n{PING}\n\n"])
+    assert [PINGED, Text("b")] == found([f"{PING}\nb"], Tags(trims_start=True), Start.EITHER)
+    assert [PINGED, Text("\nb")] == found([f"{PING}\nb"])
 
 
 @pytest.mark.parametrize(

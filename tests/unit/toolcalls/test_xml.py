@@ -35,12 +35,12 @@ def read(text: str) -> list[ToolCall]:
     return list(XmlSyntax([ADD]).read(text))
 
 
-def test_a_call_is_written_as_the_models_were_trained_on_it() -> None:
-    """Each tag and each value on lines of their own."""
+def test_a_call_is_written_as_the_models_know_it() -> None:
+    """Each tag and each value on lines of their own, JSON without spaces."""
     call = ToolCall("add", {"a": 1, "s": "x\ny", "o": {"k": [True, None, "é"]}})
     assert written(call) == (
         "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n<parameter=s>\nx\ny\n</parameter>\n"
-        '<parameter=o>\n{"k": [true, null, "é"]}\n</parameter>\n</function>\n</tool_call>'
+        '<parameter=o>\n{"k":[true,null,"é"]}\n</parameter>\n</function>\n</tool_call>'
     )
 
 

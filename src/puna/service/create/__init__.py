@@ -17,7 +17,7 @@ from puna.events import Progress
 from puna.gguf import Gguf
 from puna.names import Digest, ModelName
 from puna.service.blocking import blocking
-from puna.service.create import gathering, making, recipe
+from puna.service.create import gathering, making, recipe, remote
 from puna.service.create.gathering import File
 from puna.service.create.making import Made, Report
 from puna.service.create.recipe import Base, Ingredient, Recipe
@@ -83,7 +83,8 @@ class _Creation:
     ) -> None:
         self._store = store
         self._blobs = store.blobs
-        self._report = report
+        self._said = report
+        self._unsaid: list[str] = []
         self._claim = claim
         self._obtain = obtain
         self._any_layout = any_layout
@@ -95,12 +96,8 @@ class _Creation:
         await blocking(recipe.check, request)
         # Found out now, not when everything has been made.
         self._store.require_permitted(ModelName.parse(request.model))
-        base = await self._based(request)
-        base = await self._adapted(base, request.adapters or {})
-        base = await self._drafted(base, request)
-        made = await blocking(recipe.write, base, request)
+        made = await self._written(request)
         await self._claim_all(one.content for one in made.ingredients if isinstance(one.content, Digest))
-        await self._say(base.steps)
         layers = []
         for ingredient in made.ingredients:
             layer, status = await blocking(_put, self._blobs, ingredient)
@@ -110,6 +107,19 @@ class _Creation:
         await blocking(_write, self._store, made, layers)
         await self._say(["success"])
 
+    async def _written(self, request: CreateRequest) -> Recipe:
+        """The recipe, with everything made that it needs."""
+        if request.source and request.remote_host:
+            ModelName.parse(request.source)
+            host = remote.url(request.remote_host)
+            if request.draft_files:
+                raise InvalidRequest("DRAFT cannot be used with remote models")
+            return await blocking(recipe.write_remote, request, host)
+        base = await self._based(request)
+        base = await self._adapted(base, request.adapters or {})
+        base = await self._drafted(base, request)
+        return await blocking(recipe.write, base, request)
+
     async def _based(self, request: CreateRequest) -> Base:
         """What the model is made from, with its weights as they are to be."""
         if request.source:
@@ -118,17 +128,12 @@ class _Creation:
             return await self._converted(request)
         else:
             files = await blocking(gathering.opened, self._blobs, request.files)
-            steps = ["parsing GGUF"] * len(files)
+            self._unsaid += ["parsing GGUF"] * len(files)
             await self._claim_all(file.digest for file in files)
             files = await self._translated(await self._joined(files))
-            base = await blocking(
-                gathering.from_files, files, steps=steps, any_layout=self._any_layout, parent=self._parent
-            )
+            base = await blocking(gathering.from_files, files, any_layout=self._any_layout, parent=self._parent)
         level = recipe.level(request.quantize, base.header.file_type)
-        if not level:
-            return base
-        await self._say(base.steps)
-        return replace(gathering.with_weights(base, await self._quantized(base.header, level)), steps=())
+        return gathering.with_weights(base, await self._quantized(base.header, level)) if level else base
 
     async def _inherited(self, source: str) -> Base:
         try:
@@ -158,7 +163,7 @@ class _Creation:
             made = await making.joined(self._blobs, [part.digest for part in parts], self._report)
         except CorruptModel as error:
             raise InvalidRequest(f"{parts[0].name} and the other parts of it cannot be joined: {error}") from error
-        return [await self._file(made, parts[0].name), *(file for file in files if not file.is_part)]
+        return [*(file for file in files if not file.is_part), await self._file(made, parts[0].name)]
 
     async def _translated(self, files: list[File]) -> list[File]:
         """``files`` with those in Ollama's own layout written anew, where that is possible."""
@@ -182,7 +187,7 @@ class _Creation:
         if not request.draft_files:
             return base
         file = await blocking(gathering.draft, self._blobs, request.draft_files)
-        if level := recipe.level(request.draft_quantize, file.header.file_type):
+        if level := recipe.draft_level(request.draft_quantize, file.header.file_type):
             file = replace(await self._quantized(file.header, level), name=file.name)
         return gathering.with_draft(base, file)
 
@@ -196,6 +201,13 @@ class _Creation:
     async def _claim_all(self, digests: Iterable[Digest]) -> None:
         for digest in digests:
             await blocking(self._claim, digest)
+
+    async def _report(self, step: Progress) -> None:
+        """Say ``step``, after what nobody was told as long as the request could still be refused."""
+        unsaid, self._unsaid = self._unsaid, []
+        for status in unsaid:
+            await self._said(Progress(status))
+        await self._said(step)
 
     async def _say(self, statuses: Iterable[str]) -> None:
         for status in statuses:

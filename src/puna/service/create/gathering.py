@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+import msgspec
+
 from puna import gguf
 from puna.errors import BlobNotFound, CorruptModel, InvalidRequest, NotCapable
 from puna.gguf import Gguf, foreign
@@ -13,7 +15,7 @@ from puna.names import Digest
 from puna.service.create.recipe import Base, Ingredient
 from puna.store import formats
 from puna.store.blobs import Blobs
-from puna.store.formats import layer_type
+from puna.store.formats import Config, layer_type
 from puna.store.models import Store
 from puna.template.detect import detect
 
@@ -23,7 +25,7 @@ _ADAPTER_CONFIG = "adapter_config.json"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An uploaded GGUF file: its name, without folders, its blob and its header."""
+    """An uploaded GGUF file: its name as it was given, its blob and its header."""
 
     name: str
     digest: Digest
@@ -66,9 +68,15 @@ def from_model(store: Store, source: str) -> Base:
         ingredients=tuple(
             Ingredient(layer.media_type, layer.blob, parent=model.name.short, name=layer.name) for layer in layers
         ),
-        families=(model.gguf.architecture, *(gguf.read(path).architecture for path in model.projectors)),
         parameters=model.parameters,
-        config=model.config,
+        config=Config(
+            model_format=model.config.model_format,
+            renderer=model.config.renderer,
+            parser=model.config.parser,
+            requires=model.config.requires,
+            capabilities=model.config.capabilities,
+            draft=model.config.draft,
+        ),
     )
 
 
@@ -78,12 +86,12 @@ def has_safetensors(files: Mapping[str, str]) -> bool:
 
 
 def digests(blobs: Blobs, files: Mapping[str, str]) -> dict[str, Digest]:
-    """The blobs of ``files``.
+    """The blobs of ``files``, in the order of their names.
 
     Raises:
         BlobNotFound: one was not uploaded.
     """
-    found = {file: Digest.parse(digest) for file, digest in files.items()}
+    found = {file: Digest.parse(files[file]) for file in sorted(files)}
     for digest in found.values():
         if not blobs.exists(digest):
             raise BlobNotFound(str(digest))
@@ -104,7 +112,7 @@ def opened(blobs: Blobs, files: Mapping[str, str] | None) -> list[File]:
     return [_opened(blobs, file, digest) for file, digest in digests(blobs, files).items()]
 
 
-def from_files(files: Sequence[File], *, steps: Sequence[str] = (), any_layout: bool = False, parent: str = "") -> Base:
+def from_files(files: Sequence[File], *, any_layout: bool = False, parent: str = "") -> Base:
     """What a model of ``files`` is made of: one model, with its projectors and adapters.
 
     ``any_layout`` says that the engine reads what only Ollama's own does. ``parent`` is what the layers note as theirs,
@@ -119,15 +127,12 @@ def from_files(files: Sequence[File], *, steps: Sequence[str] = (), any_layout: 
         raise InvalidRequest(f"the files must be one model, with its projectors and adapters; these are {len(models)}")
     if not any_layout:
         foreign.check(models[0])
-    ordered = sorted(files, key=lambda one: one.header.kind != "model")
     base = Base(
         header=models[0],
         ingredients=tuple(
             Ingredient(layer_type(file.header.kind), file.digest, parent=parent or file.name, status=file.status)
-            for file in ordered
+            for file in files
         ),
-        families=tuple(file.header.architecture for file in ordered if file.header.kind != "adapter"),
-        steps=tuple(steps),
     )
     return _with_detected_template(base)
 
@@ -169,7 +174,8 @@ def with_draft(base: Base, file: File) -> Base:
     """``base`` with the draft model ``file`` in the place of any it has."""
     kept = [one for one in base.ingredients if one.media_type != layer_type("draft")]
     layer = Ingredient(layer_type("draft"), file.digest, parent=file.name, status=file.status)
-    return replace(base, ingredients=(*kept, layer))
+    told = {"model_format": "gguf", "architecture": file.header.architecture}
+    return replace(base, ingredients=(*kept, layer), config=msgspec.structs.replace(base.config, draft=told))
 
 
 def with_weights(base: Base, file: File) -> Base:
@@ -221,6 +227,11 @@ def _opened(blobs: Blobs, file: str, digest: Digest) -> File:
     if not gguf.is_gguf(blobs.path(digest)):
         raise InvalidRequest("supplied file was not in GGUF format")
     try:
-        return File(PurePosixPath(file).name, digest, gguf.read(blobs.path(digest)))
+        found = File(file, digest, gguf.read(blobs.path(digest)))
     except CorruptModel as error:
         raise InvalidRequest(f"{file} cannot be used: {error}") from error
+    if not found.is_part and not found.header.tensors:
+        raise InvalidRequest(f"{file} cannot be used: there are no tensors in it")
+    if not found.is_part and "general.architecture" not in found.header.metadata:
+        raise InvalidRequest(f"{file} cannot be used: it does not say of which architecture it is")
+    return found

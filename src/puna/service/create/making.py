@@ -126,7 +126,10 @@ async def translated(blobs: Blobs, header: Gguf, report: Report) -> Made | None:
         DiskFull, StoreError: the result cannot be stored.
     """
     found = await blocking(foreign.translated, header)
-    return None if found is None else await _written(blobs, "rewriting model for llama.cpp", *found, report)
+    if found is None:
+        return None
+    status = "updating GGUF projector metadata" if header.kind == "projector" else "rewriting model for llama.cpp"
+    return await _written(blobs, status, *found, report)
 
 
 async def adapted(blobs: Blobs, weights: Digest, config: Digest, base: Gguf, report: Report) -> Made:

@@ -12,6 +12,7 @@ from puna.conversion import mixture
 from puna.errors import InvalidRequest, QuantizeFailed, TemplateError
 from puna.gguf import Gguf
 from puna.names import Digest, ModelName
+from puna.service.create import info
 from puna.store import formats
 from puna.store.blobs import digest_of
 from puna.store.formats import Config, Part, layer_type
@@ -53,10 +54,8 @@ class Base:
 
     header: Gguf
     ingredients: tuple[Ingredient, ...]
-    families: tuple[str, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
-    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,12 @@ def check(request: CreateRequest) -> None:
         RequestError: a field of it is not what it must be.
         QuantizeFailed: there is no such level.
     """
-    ModelName.parse(request.model)
     for files in (request.files, request.adapters, request.draft_files):
         _check_files(files or {})
     if request.draft_quantize and not request.draft_files:
         raise InvalidRequest("--draft-quantize requires a DRAFT model")
+    ModelName.parse(request.model)
+    info.check(request.info or {})
     if request.template:
         _check_template(request.template)
     options.check(request.parameters or {})
@@ -103,15 +103,55 @@ def level(wanted: str, have: str) -> str:
     return "" if found == have else found
 
 
+def draft_level(wanted: str, have: str) -> str:
+    """What ``level`` says, of a draft model."""
+    if wanted and have not in mixture.FLOATS:
+        raise QuantizeFailed(f"draft quantization requires an unquantized draft model, got {have}")
+    return level(wanted, have)
+
+
 def write(base: Base, request: CreateRequest) -> Recipe:
     """The recipe for what ``request`` asks for, made of ``base``."""
-    return Recipe(ModelName.parse(request.model), _ingredients(base, request), _config(base, request))
+    inherited, header = info.apply(base.config, request.info or {}), base.header
+    renderer, parser = request.renderer or inherited.renderer, request.parser or inherited.parser
+    speech = _Speech() if renderer and parser else _SPEECH.get(header.architecture, _Speech())
+    config = Config(
+        model_format=inherited.model_format or "gguf",
+        model_family=inherited.model_family or header.architecture,
+        model_families=tuple(dict.fromkeys((*(inherited.model_families or ()), header.architecture))),
+        model_type=inherited.model_type or count(header.parameter_count),
+        file_type=inherited.file_type or header.file_type,
+        renderer=renderer or speech.name,
+        parser=parser or speech.name,
+        requires=_requires(request) or inherited.requires,
+        capabilities=inherited.capabilities,
+        context_length=inherited.context_length,
+        embedding_length=inherited.embedding_length,
+        base_name=inherited.base_name,
+        draft=inherited.draft,
+    )
+    usual = {"stop": list(speech.stop)} if speech.stop else {}
+    return Recipe(
+        ModelName.parse(request.model), _ingredients(base.ingredients, {**usual, **base.parameters}, request), config
+    )
+
+
+def write_remote(request: CreateRequest, host: str) -> Recipe:
+    """The recipe for a model that runs on the server ``host``, with what ``request`` says of it."""
+    config = Config(
+        renderer=request.renderer,
+        parser=request.parser,
+        requires=_requires(request),
+        remote_host=host,
+        remote_model=request.source,
+    )
+    return Recipe(ModelName.parse(request.model), _ingredients((), {}, request), info.apply(config, request.info or {}))
 
 
 def _check_files(files: Mapping[str, str]) -> None:
     for file, digest in files.items():
         path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts:
+        if path.is_absolute() or ".." in path.parts or not path.parts:
             raise InvalidRequest("file path must be relative")
         Digest.parse(digest)
 
@@ -133,25 +173,14 @@ def _level(wanted: str) -> str:
     return found
 
 
-def _config(base: Base, request: CreateRequest) -> Config:
-    inherited, header = base.config, base.header
-    speech = _SPEECH.get(header.architecture, _Speech())
-    return Config(
-        model_format=inherited.model_format or "gguf",
-        model_family=header.architecture,
-        model_families=tuple(dict.fromkeys(base.families)),
-        model_type=count(header.parameter_count),
-        file_type=header.file_type,
-        renderer=request.renderer or inherited.renderer or speech.name,
-        parser=request.parser or inherited.parser or speech.name,
-        requires=modelfile.version(request.requires) if request.requires else inherited.requires,
-        capabilities=inherited.capabilities,
-        draft=inherited.draft,
-    )
+def _requires(request: CreateRequest) -> str:
+    return modelfile.version(request.requires) if request.requires else ""
 
 
-def _ingredients(base: Base, request: CreateRequest) -> tuple[Ingredient, ...]:
-    found = base.ingredients
+def _ingredients(
+    found: tuple[Ingredient, ...], inherited: Mapping[str, Any], request: CreateRequest
+) -> tuple[Ingredient, ...]:
+    """What was ``found``, with what ``request`` says; ``inherited`` are the parameters there are without it."""
     if request.template:
         found = _replaced(found, request.template.encode(), "template", "prompt")
     if request.system:
@@ -160,18 +189,11 @@ def _ingredients(base: Base, request: CreateRequest) -> tuple[Ingredient, ...]:
         if not any(one.media_type == layer_type("license") and _same(one.content, text.encode()) for one in found):
             found = (*found, Ingredient(layer_type("license"), text.encode()))
     # Written anew even when nothing changes, and so last but for messages, as Ollama does it.
-    if parameters := _parameters(base, request.parameters or {}):
+    if parameters := {**inherited, **options.named(request.parameters or {})}:
         found = _replaced(found, formats.write_parameters(parameters), "params")
     if request.messages:
         found = _replaced(found, formats.write_messages(request.messages), "messages")
     return found
-
-
-def _parameters(base: Base, given: Mapping[str, Any]) -> dict[str, Any]:
-    speech = _SPEECH.get(base.header.architecture, _Speech())
-    usual = {"stop": list(speech.stop)} if speech.stop else {}
-    checked = {name: list(value) if isinstance(value, tuple) else value for name, value in options.check(given).items()}
-    return {**usual, **base.parameters, **checked}
 
 
 def _replaced(ingredients: Sequence[Ingredient], content: bytes, part: Part, *old: Part) -> tuple[Ingredient, ...]:

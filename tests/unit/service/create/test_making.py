@@ -192,6 +192,7 @@ def test_a_draft(store: Store, put: Put, tmp_path: Path) -> None:
     made(store, files={"a.gguf": weights}, draft_files={"d.gguf": draft}, draft_quantize="f16")
     model = store.model("m")
     assert model.draft is not None
+    assert {"model_format": "gguf", "architecture": "llama"} == model.config.draft
     assert ["model", "draft"] == [layer.media_type.rpartition(".")[2] for layer in model.manifest.layers or ()]
     made(store, source="m", draft_files={"d.gguf": draft})
     assert 1 == len(store.model("m").manifest.of("draft"))
@@ -244,7 +245,7 @@ def test_split_files(store: Store, put: Put, tmp_path: Path) -> None:
         writer.close()
         files[f"m-0000{number + 1}-of-00003.gguf"] = put(tmp_path / "part")
     steps = made(store, files=files)
-    assert ["joining 3 files", "parsing GGUF", "creating new layer"] == statuses(steps)[:3]
+    assert ["parsing GGUF", "joining 3 files", "creating new layer"] == statuses(steps)[:3]
     model = store.model("m")
     assert (1, 3, 3 * 4 * 32) == (
         len(model.manifest.of("model")),
@@ -261,7 +262,7 @@ def test_ollamas_layout(store: Store, put: Put, write_gguf: Callable[..., Path],
     values = {"general.architecture": "gptoss", "gptoss.block_count": 1}
     weights = put(write_gguf(tmp_path / "a.gguf", values, tensors={"blk.0.attn_sinks": (32,)}))
     steps = made(store, files={"a.gguf": weights})
-    assert ["rewriting model for llama.cpp", "parsing GGUF"] == statuses(steps)[:2]
+    assert ["parsing GGUF", "rewriting model for llama.cpp"] == statuses(steps)[:2]
     assert ("gpt-oss", "blk.0.attn_sinks.weight") == (
         store.model("m").gguf.architecture,
         store.model("m").gguf.tensors[0].name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from puna.http.body import Fields
 from puna.types import Message, ToolCall
 
 _ROLES = frozenset({"user", "assistant", "system"})
+_SEARCH_FAILED = "web_search_tool_result_error"
 
 
 def conversation(system: Any, messages: Sequence[Any]) -> tuple[Message, ...]:
@@ -79,7 +80,7 @@ class _Gathered:
             case "text":
                 self.text.append(block.text("text"))
             case "image":
-                self.images.append(_image(block.mapping("source")))
+                self.images.append(_image(block.mapping("source"), "image source"))
             case "document":
                 self._document(block.mapping("source"))
             case "thinking":
@@ -92,17 +93,12 @@ class _Gathered:
                 self._add_result(block, _search_results(block.raw("content")))
 
     def messages(self, role: str) -> Iterator[Message]:
-        """The messages it means."""
+        """The messages it means; one that says nothing is none."""
         if role == "user":
             yield from self.results
-        if self.text or self.images or self.calls or self.thinking:
-            yield Message(
-                role,
-                "".join(self.text),
-                thinking="".join(self.thinking),
-                images=tuple(self.images),
-                tool_calls=tuple(self.calls),
-            )
+        text, thinking = "".join(self.text), "".join(self.thinking)
+        if text or thinking or self.images or self.calls:
+            yield Message(role, text, thinking=thinking, images=tuple(self.images), tool_calls=tuple(self.calls))
         if role != "user":
             yield from self.results
 
@@ -123,7 +119,7 @@ class _Gathered:
                     text.append(part.text("text"))
                 case "image":
                     # No model was made to see in a tool's result, but all that see do so in what a user says.
-                    self.images.append(_image(part.mapping("source")))
+                    self.images.append(_image(part.mapping("source"), "tool_result image source"))
                 case "document":
                     text.append(_document_text(part.mapping("source")))
         said = "".join(text)
@@ -145,13 +141,19 @@ class _Gathered:
             self.text.append(_document_text(source))
 
 
-def _image(source: Mapping[str, Any] | None) -> bytes:
+def _image(source: Mapping[str, Any] | None, what: str) -> bytes:
     if source is None:
-        raise InvalidRequest("invalid image source")
+        raise InvalidRequest(f"invalid {what}")
     fields = Fields(source, "ImageSource")
     if (kind := fields.text("type")) != "base64":
         raise InvalidRequest(f"invalid image source type: {kind}. Only base64 images are supported.")
-    return fields.blob("data")
+    try:
+        found = fields.blob("data")
+    except InvalidRequest as error:
+        raise InvalidRequest("invalid base64 image data") from error
+    if not found:
+        raise InvalidRequest("invalid base64 image data")
+    return found
 
 
 def _document_text(source: Mapping[str, Any] | None) -> str:
@@ -169,9 +171,16 @@ def _document_text(source: Mapping[str, Any] | None) -> str:
 
 
 def _search_results(content: Any) -> str:
-    """What an earlier search found, as a model reads it; the text of a page is encrypted for Anthropic."""
-    results: Iterable[Any] = content if isinstance(content, list) else ()
-    found = [Fields(one, "WebSearchResult") for one in results]
-    if found:
+    """What an earlier search found, or why it did not, as a model reads it.
+
+    The text of a page is encrypted for Anthropic.
+    """
+    if isinstance(content, str | None):
+        return content or ""
+    if isinstance(content, list):
+        found = [Fields(one, "WebSearchResult") for one in content]
         return "\n".join(f"- {one.text('title')}: {one.text('url')}" for one in found)
-    return "" if content is None else msgspec.json.encode(content).decode()
+    failure = Fields(content if isinstance(content, dict) else None, "WebSearchToolResultError")
+    if failure.text("type") == _SEARCH_FAILED:
+        return ": ".join(filter(None, (_SEARCH_FAILED, failure.text("error_code"))))
+    return msgspec.json.encode(content).decode()

@@ -34,38 +34,39 @@ def messages(body: bytes) -> Call:
         CloudDisabled: a cloud model is named, or a search of the web is offered.
     """
     fields = Fields(first_value(body), "MessagesRequest")
-    model = _model(fields)
+    name = _name(fields)
     max_tokens = fields.whole("max_tokens")
     if max_tokens <= 0:
         raise InvalidRequest("max_tokens is required and must be positive")
-    stop = fields.texts("stop_sequences")
+    stop = tuple(filter(None, fields.texts("stop_sequences")))
     options: dict[str, Any] = {**(fields.mapping("options") or {}), "num_predict": max_tokens}
     options |= {name: value for name in ("temperature", "top_p", "top_k") if (value := fields.raw(name)) is not None}
     if stop:
         options["stop"] = list(stop)
-    return Call(_request(fields, options), model, fields.flag("stream"), stop)
+    return Call(_request(fields, name, options), fields.text("model"), fields.flag("stream"), stop)
 
 
 def count_tokens(body: bytes) -> ChatRequest:
     """Decode a body of ``/v1/messages/count_tokens``; raises as ``messages``."""
     fields = Fields(first_value(body), "CountTokensRequest")
-    _model(fields)
-    return _request(fields, dict(fields.mapping("options") or {}))
+    return _request(fields, _name(fields), dict(fields.mapping("options") or {}))
 
 
-def _model(fields: Fields) -> str:
-    if not (model := fields.text("model")):
+def _name(fields: Fields) -> str:
+    if not (name := local_name(fields.text("model"), "remote model is")):
         raise InvalidRequest("model is required")
-    return model
+    return name
 
 
-def _request(fields: Fields, options: dict[str, Any]) -> ChatRequest:
+def _request(fields: Fields, name: str, options: dict[str, Any]) -> ChatRequest:
     said = fields.raw("messages")
-    if not isinstance(said, list) or not said:
+    if not isinstance(said, list | None):
+        raise InvalidRequest("messages: must be a list")
+    if not said:
         raise InvalidRequest("messages is required")
     config = Fields(fields.mapping("output_config"), "OutputConfig")
     return ChatRequest(
-        model=local_name(_model(fields), "remote model is"),
+        model=name,
         options=options,
         keep_alive=keep_alive(fields.raw("keep_alive")),
         messages=conversation(fields.raw("system"), said),

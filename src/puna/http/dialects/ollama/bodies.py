@@ -172,6 +172,18 @@ class DeleteBody(Struct, kw_only=True):
     name: OldName = ""
 
 
+class CreateInfo(Struct, kw_only=True):
+    """What is told of a model."""
+
+    capabilities: Sequence[str] | None = None
+    model_family: str | None = None
+    base_name: str | None = None
+    quantization_level: str | None = None
+    parameter_size: str | None = None
+    context_length: Annotated[int, Meta(ge=0)] | None = None
+    embedding_length: Annotated[int, Meta(ge=0)] | None = None
+
+
 class CreateBody(Struct, kw_only=True):
     """A body of ``/api/create``: a model made of another (``from``), of uploaded ``files``, or as a Modelfile says."""
 
@@ -194,6 +206,10 @@ class CreateBody(Struct, kw_only=True):
     ] = ""
     draft_files: Digests = None
     draft_quantize: str | None = ""
+    info: Annotated[
+        CreateInfo | None, Meta(description="What is told of it in the place of what its weights tell.")
+    ] = None
+    remote_host: Annotated[str | None, Meta(description="Where the model it is made from runs, if not here.")] = ""
     modelfile: Annotated[str | None, Meta(description="The text of a Modelfile.")] = ""
     path: Annotated[str | None, Meta(description="The path of a Modelfile on the server's machine.")] = ""
     stream: Streamed = True

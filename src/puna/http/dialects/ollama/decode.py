@@ -10,7 +10,7 @@ import msgspec
 
 from puna.errors import InvalidFormat, InvalidRequest, ModelNotFound, PunaError
 from puna.http.body import Fields, first_value
-from puna.http.cloud import local_name, stored_name
+from puna.http.cloud import local_name, parent_name, stored_name
 from puna.http.parameters import keep_alive, think
 from puna.types import (
     ChatRequest,
@@ -95,12 +95,14 @@ def create(body: bytes) -> tuple[CreateRequest, bool]:
 
     Raises:
         InvalidRequest: a field has the wrong type.
+        InvalidName: the model it starts from is to be in two places.
     """
     fields = Fields(first_value(body), "CreateRequest")
     license_ = fields.raw("license")
+    source, host = parent_name(fields.text("from"))
     request = CreateRequest(
-        model=fields.text("model") or fields.text("name"),
-        source=fields.text("from"),
+        model=stored_name(fields.text("model") or fields.text("name")),
+        source=source,
         files=fields.texts_by_text("files"),
         adapters=fields.texts_by_text("adapters"),
         template=fields.text("template") or None,
@@ -114,6 +116,8 @@ def create(body: bytes) -> tuple[CreateRequest, bool]:
         quantize=fields.text("quantize") or fields.text("quantization"),
         draft_files=fields.texts_by_text("draft_files"),
         draft_quantize=fields.text("draft_quantize"),
+        info=fields.mapping("info"),
+        remote_host=fields.text("remote_host") or host,
         modelfile=fields.text("modelfile"),
         path=fields.text("path"),
     )
@@ -174,14 +178,11 @@ def tool(value: Any) -> Tool:
         InvalidRequest: it is not what a tool is; the model would be shown one that lacks what was wrong.
     """
     definition = _lowered(value, ("type", "items", "function"))
+    Fields(definition, "Tool").text("type")
     function = _lowered(definition.get("function"), ("name", "description", "parameters"))
     fields = Fields(function, "ToolFunction")
     fields.text("description")
-    parameters = Fields(fields.mapping("parameters"), "ToolFunctionParameters")
-    parameters.texts("required")
-    for name, schema in (parameters.mapping("properties") or {}).items():
-        if not isinstance(schema, dict | bool | None):  # JSON Schema has it that true allows anything
-            raise InvalidRequest(f"the property {name} of a tool's parameters must be a JSON object")
+    _check_schema(fields.mapping("parameters"), "ToolFunctionParameters")
     return Tool(fields.text("name"), {**definition, "function": function})
 
 
@@ -205,7 +206,8 @@ def _call(fields: Fields, kind: type[R], own: dict[str, Any], *, idle: bool, nam
     the error when no model is named.
     """
     stay = keep_alive(fields.raw("keep_alive"))
-    wanted, fault = (None, None) if idle else _format(fields)
+    renders = fields.flag("_debug_render_only")
+    wanted, fault = (None, None) if idle or renders else _format(fields)
     common: dict[str, Any] = {
         "options": fields.mapping("options") or {},
         "keep_alive": stay,
@@ -215,7 +217,7 @@ def _call(fields: Fields, kind: type[R], own: dict[str, Any], *, idle: bool, nam
         "shift": fields.flag("shift") if fields.raw("shift") is not None else None,
         "logprobs": fields.flag("logprobs"),
         "top_logprobs": fields.whole("top_logprobs"),
-        "render_only": fields.flag("_debug_render_only"),
+        "render_only": renders,
     }
     model, stream = fields.text("model"), fields.flag("stream", default=True)
     if not 0 <= fields.whole("top_logprobs") <= 20:
@@ -225,7 +227,7 @@ def _call(fields: Fields, kind: type[R], own: dict[str, Any], *, idle: bool, nam
         raise nameless
     if idle:
         reply = Reply.UNLOADED if stay == 0 else Reply.WHOLE
-    elif common["render_only"]:
+    elif renders:
         reply = Reply.RENDERED
     else:
         reply = Reply.STREAM if stream else Reply.WHOLE
@@ -248,6 +250,28 @@ def _tool_call(value: Any) -> ToolCall:
         id=fields.text("id"),
         index=function.whole("index"),
     )
+
+
+def _check_schema(value: Any, path: str) -> None:
+    """Do nothing if the schema ``value``, which errors call ``path``, says what it says in the right types.
+
+    Raises:
+        InvalidRequest: it does not.
+    """
+    if value is None or isinstance(value, bool):  # JSON Schema has it that true allows anything
+        return
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"{path} of a tool must be a JSON object")
+    fields = Fields(value, path)
+    fields.text("description")
+    fields.texts("required")
+    fields.items("enum")
+    if not isinstance(fields.raw("type"), str):
+        fields.texts("type")
+    for name, schema in (fields.mapping("properties") or {}).items():
+        _check_schema(schema, f"{path}.properties.{name}")
+    for number, schema in enumerate(fields.items("anyof")):
+        _check_schema(schema, f"{path}.anyOf.{number}")
 
 
 def _lowered(value: Any, names: tuple[str, ...]) -> dict[str, Any]:

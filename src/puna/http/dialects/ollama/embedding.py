@@ -103,26 +103,19 @@ def decode_embed(body: bytes) -> tuple[EmbedRequest, str]:
         CloudDisabled: a cloud model is.
     """
     fields = Fields(first_value(body), "EmbedRequest")
-    return _request(
-        fields,
-        ModelNotFound(""),
-        truncate=fields.flag("truncate", default=True),
-        dimensions=fields.whole("dimensions"),
-        inputs=_inputs(fields.raw("input")),
-    )
+    truncate, dimensions = fields.flag("truncate", default=True), fields.whole("dimensions")
+    common, model = _common(fields, ModelNotFound(""))
+    inputs = _inputs(fields.raw("input"))
+    return EmbedRequest(inputs=inputs, truncate=truncate, dimensions=dimensions, **common), model
 
 
 def decode_embeddings(body: bytes) -> tuple[EmbedRequest, str]:
     """Decode a body of ``/api/embeddings``, as ``decode_embed``; no model is an ``InvalidRequest`` here."""
     fields = Fields(first_value(body), "EmbeddingRequest")
     prompt = fields.text("prompt")
-    return _request(
-        fields,
-        InvalidRequest("model is required"),
-        inputs=(prompt,) if prompt else (),
-        truncate=False,
-        normalize=False,
-    )
+    common, model = _common(fields, InvalidRequest("model is required"))
+    inputs = (prompt,) if prompt else ()
+    return EmbedRequest(inputs=inputs, truncate=False, normalize=False, **common), model
 
 
 def encode_embed(embeddings: Embeddings, model: str) -> bytes:
@@ -144,14 +137,15 @@ def encode_embeddings(embeddings: Embeddings) -> bytes:
     return _encode(EmbeddingsReply(_numbers(embeddings.vectors[0] if embeddings.vectors else ())))
 
 
-def _request(fields: Fields, nameless: PunaError, **own: Any) -> tuple[EmbedRequest, str]:
+def _common(fields: Fields, nameless: PunaError) -> tuple[dict[str, Any], str]:
+    """What both routes take, and the model's name as the caller wrote it. ``nameless`` is raised if there is none."""
     model = fields.text("model")
     options = fields.mapping("options") or {}
     keep_alive = parameters.keep_alive(fields.raw("keep_alive"))
     name = local_name(model, "remote model is")
     if not name:
         raise nameless
-    return EmbedRequest(model=name, options=options, keep_alive=keep_alive, **own), model
+    return {"model": name, "options": options, "keep_alive": keep_alive}, model
 
 
 def _inputs(value: Any) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated
@@ -16,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from puna.errors import BlobNotFound, InvalidName, InvalidRequest, ModelNotFound
+from puna.errors import (
+    BlobNotFound,
+    InvalidDigest,
+    InvalidName,
+    InvalidRequest,
+    ModelNotFound,
+    PunaError,
+    RegistryError,
+)
 from puna.events import Progress
 from puna.http.body import Fields, first_value
 from puna.http.cloud import local_name, stored_name
@@ -109,7 +118,8 @@ class Models:
     async def show(self, request: Request) -> Response:
         """Show one model."""
         fields = Fields(first_value(await request.body()), "ShowRequest")
-        name = local_name(_model(fields), "remote model details are")
+        wanted = _model(fields)
+        name = local_name(wanted, "remote model details are")
         try:
             details = await asyncio.to_thread(
                 self._library.show,
@@ -122,6 +132,8 @@ class Models:
             return replies.refuse(
                 error, lambda error: (error.status, f"model '{ModelName.parse(name).short}' not found")
             )
+        if details.remote_host and name != wanted.strip():
+            raise ModelNotFound(wanted)  # it was to be a model that runs here
         if request.headers.get("user-agent", "").startswith("GitHubCopilotChat/"):
             # That client shows the base name, and finds the model again by what it has shown.
             info = {**details.model_info, "general.basename": name}
@@ -135,11 +147,11 @@ class Models:
         concerns(destination)
         for role, name in (("source", source), ("destination", destination)):
             try:
-                ModelName.parse(name)
+                ModelName.parse(stored_name(name))
             except InvalidName as error:
-                raise InvalidRequest(f'{role} "{name}" is invalid') from error
+                raise InvalidRequest(f"{role} {_quoted(name)} is invalid") from error
         try:
-            await asyncio.to_thread(self._library.copy, source, destination)
+            await asyncio.to_thread(self._library.copy, stored_name(source), stored_name(destination))
         except ModelNotFound as error:
             return replies.refuse(error, lambda error: (error.status, f'model "{source}" not found'))
         return Response()
@@ -150,7 +162,7 @@ class Models:
         try:
             await asyncio.to_thread(self._library.delete, stored_name(name))
         except InvalidName as error:
-            raise InvalidRequest(f'name "{name}" is invalid') from error
+            raise InvalidRequest(f"name {_quoted(name)} is invalid") from error
         except ModelNotFound as error:
             return replies.refuse(error, lambda error: (error.status, f"model '{name}' not found"))
         return Response()
@@ -178,16 +190,30 @@ class Models:
         concerns(wanted.model)
         steps = self._library.create(wanted)
         if stream:
-            return replies.stream(steps, encode.progress_line)
-        return replies.json(encode.progress(await race(_last(steps), request.receive)))
+            return replies.stream(steps, encode.progress_line, _of_create)
+        try:
+            return replies.json(encode.progress(await race(_last(steps), request.receive)))
+        except PunaError as error:
+            return replies.refuse(error, _of_create)
+
+
+def _quoted(name: str) -> str:
+    """``name`` in quotes, on one line."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def _model(fields: Fields) -> str:
     name = fields.text("model") or fields.text("name")
-    if not name:
+    if not name.strip():
         raise InvalidRequest("model is required")
     concerns(name)
     return name
+
+
+def _of_create(error: PunaError) -> tuple[int, str]:
+    """What cannot be had is an error of this server's to Ollama's clients, and so is a digest that is none."""
+    here = isinstance(error, RegistryError | BlobNotFound) or (isinstance(error, InvalidDigest) and error.digest)
+    return 500 if here else error.status, str(error)
 
 
 async def _last(steps: AsyncGenerator[Progress, None]) -> Progress:

@@ -329,6 +329,12 @@ class InputReasoning(Struct, tag_field="type", tag="reasoning", kw_only=True):
     summary: Sequence[Mapping[str, Any]] | None = ()
 
 
+class InputReference(Struct, tag_field="type", tag="item_reference", kw_only=True):
+    """An item of a kept response, by its id."""
+
+    id: str
+
+
 class FunctionTool(Struct, tag_field="type", tag="function", kw_only=True):
     """A function that a model may call; ``parameters`` is the JSON Schema of its arguments."""
 
@@ -371,7 +377,7 @@ class ResponsesBody(SamplingBody, kw_only=True):
     """A body of ``/v1/responses``."""
 
     input: Annotated[
-        str | Sequence[InputMessage | InputCall | InputResult | InputReasoning] | None,
+        str | Sequence[InputMessage | InputCall | InputResult | InputReasoning | InputReference] | None,
         Meta(description="A text, or what was said and done; a message may leave its `type` out."),
     ] = None
     instructions: Annotated[str | None, Meta(description="The system message.")] = ""

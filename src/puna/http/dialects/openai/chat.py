@@ -55,16 +55,13 @@ def decode(body: bytes) -> Call:
         CloudDisabled: a cloud model is.
     """
     fields = Fields(first_value(body), "ChatCompletionRequest")
-    values = fields.raw("messages") or []
-    options = parameters.options(fields, "max_completion_tokens", temperature=1.0, top_p=1.0)
-    if not isinstance(values, list) or not values:
-        raise InvalidRequest("[] is too short - 'messages'")
     model = fields.text("model")
     name = local_name(model, "remote model is")
+    options = parameters.options(fields, "max_completion_tokens", temperature=1.0, top_p=1.0)
     request = ChatRequest(
         model=name,
-        messages=messages.messages(values),
-        tools=messages.tools(fields.raw("tools") or ()),
+        messages=messages.messages(fields),
+        tools=messages.tools(fields),
         tool_choice=parameters.tool_choice(
             fields.raw("tool_choice"), parallel=fields.flag("parallel_tool_calls", default=True)
         ),

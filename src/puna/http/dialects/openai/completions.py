@@ -75,12 +75,10 @@ def decode(body: bytes) -> Call:
         CloudDisabled: a cloud model is.
     """
     fields = Fields(first_value(body), "CompletionRequest")
-    options = parameters.options(fields, "max_completion_tokens", temperature=1.0, top_p=1.0)
-    options["top_p"] = options["top_p"] or 1.0
     model = fields.text("model")
     name = local_name(model, "remote model is")
-    if not name:
-        raise ModelNotFound("")
+    options = parameters.options(fields, "max_completion_tokens", temperature=1.0, top_p=1.0)
+    options["top_p"] = options["top_p"] or 1.0
     asked = fields.raw("logprobs") is not None
     alternatives = parameters.alternatives(fields, "logprobs") if asked else None
     count = parameters.choices(fields)
@@ -107,24 +105,25 @@ def decode(body: bytes) -> Call:
         raise InvalidRequest("echo: the probabilities of a prompt's tokens are not known, so logprobs must be left out")
     if echo and any(one.tokens for one in requests):
         raise InvalidRequest("echo: a prompt of tokens has no text to be repeated")
-    return Call(
-        requests, model, count, best_of, echo, alternatives, stream, include_usage=parameters.includes_usage(fields)
-    )
+    include_usage = parameters.includes_usage(fields)
+    if not name:
+        raise ModelNotFound("")
+    return Call(requests, model, count, best_of, echo, alternatives, stream, include_usage)
 
 
 def _prompts(value: Any) -> list[dict[str, Any]]:
     match value:
-        case None | []:
+        case None:
             return [{"prompt": ""}]
         case str():
             return [{"prompt": value}]
-        case list() if all(isinstance(one, str) for one in value):
+        case [_, *_] if all(isinstance(one, str) for one in value):
             return [{"prompt": one} for one in value]
         case list() if tokens(value):
             return [{"tokens": tuple(value), "raw": True}]
-        case list() if all(isinstance(one, list) and tokens(one) for one in value):
+        case [_, *_] if all(isinstance(one, list) and tokens(one) for one in value):
             return [{"tokens": tuple(one), "raw": True} for one in value]
-    raise InvalidRequest("invalid prompt: it must be a string, a list of tokens, or a list of those")
+    raise InvalidRequest("invalid prompt: it must be a string, a list of tokens, or a list of either")
 
 
 def tokens(value: Sequence[Any]) -> bool:
@@ -210,7 +209,7 @@ class Words:
         return replies.event(reply)
 
     def _completion(self, found: Sequence[wire.TextChoice]) -> wire.Completion:
-        return wire.Completion(self._id, self._created, self._call.model, found)
+        return wire.Completion(id=self._id, created=self._created, model=self._call.model, choices=found)
 
     def _usage(self, ends: Sequence[Done]) -> wire.Usage:
         """What all texts took; a prompt counts once, however many texts were made of it."""

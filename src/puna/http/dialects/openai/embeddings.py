@@ -52,12 +52,10 @@ def decode(body: bytes) -> tuple[EmbedRequest, str, Encode]:
     """
     fields = Fields(first_value(body), "EmbedRequest")
     model, form = fields.text("model"), fields.text("encoding_format")
+    name = local_name(model, "remote model is")
     encode = {"": _numbers, "float": _numbers, "base64": _base64}.get(form.lower())
     if encode is None:
         raise InvalidRequest(f"Invalid value for 'encoding_format' = {form}. Supported values: ['float', 'base64'].")
-    name = local_name(model, "remote model is")
-    if not name:
-        raise ModelNotFound("")
     request = EmbedRequest(
         model=name,
         inputs=_inputs(fields.raw("input")),
@@ -67,6 +65,8 @@ def decode(body: bytes) -> tuple[EmbedRequest, str, Encode]:
         truncate=fields.flag("truncate", default=True),
         dimensions=fields.whole("dimensions"),
     )
+    if not name:
+        raise ModelNotFound("")
     return request, model, encode
 
 
@@ -78,9 +78,10 @@ async def _embed(embedding: Embedding, request: Request) -> ASGIApp:
     except PunaError as error:
         note(error)
         return replies.refuse(error, partial(_say, model))
-    vectors = [wire.Embedding(encode(vector), index) for index, vector in enumerate(found.vectors)]
+    vectors = [wire.Embedding(embedding=encode(vector), index=index) for index, vector in enumerate(found.vectors)]
     taken = found.usage.prompt_tokens
-    return replies.json(wire.Embeddings(vectors, model, wire.EmbeddingUsage(taken, taken)))
+    usage = wire.EmbeddingUsage(taken, taken)
+    return replies.json(wire.Embeddings(data=vectors, model=model, usage=usage))
 
 
 def _inputs(value: Any) -> tuple[str | tuple[int, ...], ...]:

@@ -121,7 +121,9 @@ def logprob(one: types.TokenLogprob) -> wire.Logprob:
 
 def tool_call(call: types.ToolCall) -> wire.ToolCall:
     """A call of a tool."""
-    return wire.ToolCall(call.id, call.index, wire.Function(call.name, _json(call.arguments).decode()))
+    return wire.ToolCall(
+        id=call.id, index=call.index, function=wire.Function(call.name, _json(call.arguments).decode())
+    )
 
 
 def _choice(index: int, answer: Answer) -> wire.Choice:

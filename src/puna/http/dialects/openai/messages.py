@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,32 +13,37 @@ from puna.errors import InvalidRequest
 from puna.http.body import Fields
 from puna.http.dialects.openai.parameters import go_type
 from puna.types import Message, Tool, ToolCall
+from puna.types.nesting import is_too_deep
 
 _decode_arguments = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def messages(values: Sequence[Any]) -> tuple[Message, ...]:
+def messages(chat: Fields) -> tuple[Message, ...]:
     """Decode the messages of a chat; a tool's result is told whose it is.
 
     Raises:
-        InvalidRequest: one is not what a message is.
+        InvalidRequest: there are none, or one is not what a message is.
     """
-    found: list[Message] = []
     names: dict[str, str] = {}
-    for value in values:
+
+    def read(value: Any) -> Message:
         message = _message(Fields(value, "Message"), names)
         names.update((call.id, call.name) for call in message.tool_calls)
-        found.append(message)
-    return tuple(found)
+        return message
+
+    found = chat.objects("messages", "openai.Message", read)
+    if not found:
+        raise InvalidRequest("[] is too short - 'messages'")
+    return found
 
 
-def tools(values: Iterable[Any]) -> tuple[Tool, ...]:
+def tools(chat: Fields) -> tuple[Tool, ...]:
     """Decode the tools of a chat.
 
     Raises:
         InvalidRequest: one is not a function with a name.
     """
-    return tuple(_tool(Fields(value, "Tool")) for value in values)
+    return chat.objects("tools", "api.Tool", lambda value: _tool(Fields(value, "Tool")))
 
 
 def tool(function: Mapping[str, Any]) -> Tool:
@@ -67,9 +72,12 @@ def arguments(text: Any) -> Mapping[str, Any]:
     if isinstance(text, dict):
         return text
     try:
-        return _decode_arguments(text) if text else {}
+        decoded = _decode_arguments(text) if text else {}
     except (msgspec.DecodeError, TypeError, RecursionError) as error:
         raise InvalidRequest("invalid tool call arguments") from error
+    if is_too_deep(decoded):
+        raise InvalidRequest("invalid tool call arguments: they are nested too deeply")
+    return decoded
 
 
 def data_url(url: str) -> bytes:
@@ -90,18 +98,21 @@ def decoded(encoded: str, otherwise: str) -> bytes:
     """The bytes that are ``encoded`` in base64.
 
     Raises:
-        InvalidRequest: they are not; its text is ``otherwise``.
+        InvalidRequest: they are not, or there are none; its text is ``otherwise``.
     """
     try:
-        return base64.b64decode(encoded, validate=True)
+        found = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(otherwise) from error
+    if not found:
+        raise InvalidRequest(otherwise)
+    return found
 
 
 def _message(fields: Fields, names: Mapping[str, str]) -> Message:
     role = fields.text("role").lower()
     calls = fields.objects("tool_calls", "openai.ToolCall", _tool_call)
-    text, images = _content(fields.raw("content"), called=bool(calls))
+    text, images = _content(fields.raw("content"), called=fields.raw("tool_calls") is not None)
     call_id = fields.text("tool_call_id")
     return Message(
         # What OpenAI calls the developer's message is what models know as the system's.
@@ -118,11 +129,13 @@ def _message(fields: Fields, names: Mapping[str, str]) -> Message:
 def _content(value: Any, *, called: bool) -> tuple[str, tuple[bytes, ...]]:
     if value is None and called:
         return "", ()
-    return content(value, lambda part, text, images: _part(Fields(part, "Content"), text, images))
+    return content(value, lambda _at, part, text, images: _part(part, text, images))
 
 
-def content(value: Any, read: Callable[[Any, list[str], list[bytes]], None]) -> tuple[str, tuple[bytes, ...]]:
+def content(value: Any, read: Callable[[int, Any, list[str], list[bytes]], None]) -> tuple[str, tuple[bytes, ...]]:
     """The text and the images that a message's content is: a text, or parts that ``read`` adds to either list.
+
+    ``read`` is told the place of each part, from 0.
 
     Raises:
         InvalidRequest: it is neither.
@@ -133,24 +146,20 @@ def content(value: Any, read: Callable[[Any, list[str], list[bytes]], None]) -> 
         case list():
             text: list[str] = []
             images: list[bytes] = []
-            for part in value:
-                read(part, text, images)
+            for at, part in enumerate(value):
+                read(at, part, text, images)
             return "\n".join(text), tuple(images)
     raise InvalidRequest(f"invalid message content type: {go_type(value)}")
 
 
-def _part(part: Fields, text: list[str], images: list[bytes]) -> None:
-    match part.text("type"):
-        case "text":
-            text.append(part.text("text"))
-        case "refusal":
-            text.append(part.text("refusal"))
+def _part(value: Any, text: list[str], images: list[bytes]) -> None:
+    part = Fields(value if isinstance(value, dict) else None, "Content")
+    match part.raw("type"):
+        case "text" | "refusal" as kind:
+            text.append(_string(part.raw(kind)))
         case "image_url":
             url = part.raw("image_url")
-            url = Fields(url, "ImageURL").text("url") if isinstance(url, dict) else url
-            if not isinstance(url, str):
-                raise InvalidRequest("invalid message format")
-            images.append(data_url(url))
+            images.append(data_url(_string(Fields(url, "ImageURL").raw("url") if isinstance(url, dict) else url)))
         case "input_audio":
             audio = Fields(part.mapping("input_audio"), "InputAudio")
             images.append(decoded(audio.text("data"), "invalid audio input"))
@@ -158,6 +167,12 @@ def _part(part: Fields, text: list[str], images: list[bytes]) -> None:
             raise InvalidRequest("file inputs are not currently supported")
         case _:
             raise InvalidRequest("invalid message format")
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest("invalid message format")
+    return value
 
 
 def _tool_call(value: Any) -> ToolCall:

@@ -30,7 +30,7 @@ def routes(library: Library) -> Sequence[Route]:
 async def _all(library: Library, _request: Request) -> Response:
     """List all models."""
     found = await asyncio.to_thread(library.list)
-    return replies.json(wire.Models([_model(model.name, model.modified) for model in found] or None))
+    return replies.json(wire.Models(data=[_model(model.name, model.modified) for model in found] or None))
 
 
 async def _one(library: Library, request: Request) -> Response:
@@ -45,4 +45,5 @@ async def _one(library: Library, request: Request) -> Response:
 
 
 def _model(name: str, modified: str) -> wire.Model:
-    return wire.Model(name, int(datetime.fromisoformat(modified).timestamp()), ModelName.parse(name).namespace)
+    created = int(datetime.fromisoformat(modified).timestamp())
+    return wire.Model(id=name, created=created, owned_by=ModelName.parse(name).namespace)

@@ -54,7 +54,7 @@ def options(fields: Fields, limit: str, **defaults: Any) -> dict[str, Any]:
 
 
 def stops(value: Any) -> list[str] | None:
-    """Decode a ``stop``.
+    """Decode a ``stop``; an empty text ends nothing, and is left out.
 
     Raises:
         InvalidRequest: it is neither a string nor a list of strings.
@@ -63,12 +63,12 @@ def stops(value: Any) -> list[str] | None:
         case None:
             return None
         case str():
-            return [value]
+            return [value] if value else []
         case list():
             for one in value:
                 if not isinstance(one, str):
                     raise InvalidRequest(f"invalid type for 'stop' field: {go_type(one)}")
-            return value
+            return [one for one in value if one]
     raise InvalidRequest(f"invalid type for 'stop' field: {go_type(value)}")
 
 
@@ -96,7 +96,7 @@ def format_(kind: str, schema: Mapping[str, Any] | None, field: str) -> Format:
     Raises:
         InvalidRequest: it is of another kind, or lacks its schema.
     """
-    match kind:
+    match kind.strip().lower():
         case "" | "text":
             return None
         case "json_object":

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
+from puna import media
 from puna.errors import InvalidRequest
 from puna.http.cloud import local_name
 from puna.http.dialects import Chat, Route
@@ -59,6 +60,9 @@ def routes(chat: Chat) -> Sequence[Route]:
 async def _transcribe(chat: Chat, request: Request) -> ASGIApp:
     """Write down what is said in a recording."""
     form = await _read(request)
+    chat.resolve(form.model)
+    if not media.kind(form.recording).startswith("audio/"):
+        raise InvalidRequest("the file is no recording that can be read: send WAV, MP3 or FLAC")
     task = _TASK
     if form.language:
         task += f" The language is {form.language}."

@@ -64,13 +64,13 @@ class Function(msgspec.Struct):
     arguments: str
 
 
-class ToolCall(msgspec.Struct):
+class ToolCall(msgspec.Struct, kw_only=True):
     """A call of a tool."""
 
     id: str
     index: int
-    function: Function
     type: str = "function"
+    function: Function
 
 
 class Message(msgspec.Struct):
@@ -114,8 +114,8 @@ class Chat(msgspec.Struct, kw_only=True):
     object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
-    choices: Sequence[Choice]
     system_fingerprint: str = FINGERPRINT
+    choices: Sequence[Choice]
     usage: Usage | UnsetType = UNSET
     debug_info: DebugInfo | UnsetType = msgspec.field(default=UNSET, name="_debug_info")
 
@@ -127,8 +127,8 @@ class Chunk(msgspec.Struct, kw_only=True):
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     created: int
     model: str
-    choices: Sequence[ChunkChoice]
     system_fingerprint: str = FINGERPRINT
+    choices: Sequence[ChunkChoice]
     usage: Usage | UnsetType = UNSET
 
 
@@ -165,27 +165,27 @@ class TextChoice(msgspec.Struct):
     logprobs: TextLogprobs | UnsetType = UNSET
 
 
-class Completion(msgspec.Struct):
+class Completion(msgspec.Struct, kw_only=True):
     """The reply of ``/v1/completions``, and an event of its stream."""
 
     id: str
+    object: Literal["text_completion"] = "text_completion"
     created: int
     model: str
-    choices: Sequence[TextChoice]
-    object: Literal["text_completion"] = "text_completion"
     system_fingerprint: str = FINGERPRINT
+    choices: Sequence[TextChoice]
     usage: Usage | UnsetType = UNSET
 
 
-class Embedding(msgspec.Struct):
+class Embedding(msgspec.Struct, kw_only=True):
     """A vector: a list of numbers, or base64 of 32-bit floats, the lowest byte first."""
 
+    object: Literal["embedding"] = "embedding"
     embedding: Annotated[
         Any,
         msgspec.Meta(extra_json_schema={"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "string"}]}),
     ]
     index: int
-    object: Literal["embedding"] = "embedding"
 
 
 class EmbeddingUsage(msgspec.Struct):
@@ -195,29 +195,29 @@ class EmbeddingUsage(msgspec.Struct):
     total_tokens: int
 
 
-class Embeddings(msgspec.Struct):
+class Embeddings(msgspec.Struct, kw_only=True):
     """The reply of ``/v1/embeddings``."""
 
+    object: Literal["list"] = "list"
     data: Sequence[Embedding]
     model: str
     usage: EmbeddingUsage
-    object: Literal["list"] = "list"
 
 
-class Model(msgspec.Struct):
+class Model(msgspec.Struct, kw_only=True):
     """A model; ``created`` in seconds since the epoch."""
 
     id: str
+    object: Literal["model"] = "model"
     created: int
     owned_by: str
-    object: Literal["model"] = "model"
 
 
-class Models(msgspec.Struct):
+class Models(msgspec.Struct, kw_only=True):
     """The reply of ``/v1/models``."""
 
-    data: Sequence[Model] | None
     object: Literal["list"] = "list"
+    data: Sequence[Model] | None
 
 
 class Transcription(msgspec.Struct):

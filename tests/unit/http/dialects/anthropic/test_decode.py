@@ -104,6 +104,33 @@ def test_earlier_searches_are_shown() -> None:
     ) == said({"role": "assistant", "content": [use, found]})
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"}, "max_uses_exceeded"),
+        ({"type": "web_search_tool_result_error"}, ""),
+    ],
+)
+def test_a_search_that_failed_says_why(content: dict[str, str], text: str) -> None:
+    """The model reads the name of the error, in Ollama's words."""
+    (result,) = said({"role": "user", "content": [{"type": "web_search_tool_result", "content": content}]})
+    assert ": ".join(filter(None, ("web_search_tool_result_error", text))) == result.content
+
+
+def test_a_message_that_says_nothing_is_left_out() -> None:
+    """Else a model would be shown an empty turn, and at the end go on from it."""
+    assert (Message("user", "Hi"),) == said(HI, {"role": "assistant", "content": ""})
+    assert () == said({"role": "user", "content": [{"type": "text", "text": ""}]})
+
+
+def test_an_empty_stop_sequence_ends_nothing() -> None:
+    """The others still do."""
+    body = {"model": "m", "max_tokens": 5, "messages": [HI], "stop_sequences": ["", "END"]}
+    call = decode.messages(json.dumps(body).encode())
+    assert (["END"], ("END",)) == (call.request.options["stop"], call.stop_sequences)
+    assert "stop" not in request(stop_sequences=[""]).options
+
+
 def test_a_tool_is_offered_as_templates_know_it() -> None:
     """In OpenAI's form, with its schema; one without a schema takes nothing."""
     offered = request(
@@ -164,13 +191,25 @@ def test_an_answer_can_be_bound_to_a_schema(name: str) -> None:
         ({"max_tokens": None}, "max_tokens is required and must be positive"),
         ({"max_tokens": -1}, "max_tokens is required and must be positive"),
         ({"messages": []}, "messages is required"),
-        ({"messages": "Hi"}, "messages is required"),
+        ({"messages": "Hi"}, "messages: must be a list"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user"}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "invalid image source"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "x"}}]}]},
             "invalid image source type: url. Only base64 images are supported.",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "@"}}]}]},
+            "invalid base64 image data",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64"}}]}]},
+            "invalid base64 image data",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [{"type": "image"}]}]}]},
+            "invalid tool_result image source",
         ),
         (
             {"messages": [{"role": "assistant", "content": [{"type": "tool_use", "name": "x"}]}]},
@@ -201,7 +240,7 @@ def test_nothing_is_searched_in_the_web() -> None:
     with pytest.raises(CloudDisabled):
         request(tools=[{"type": "web_search_20250305", "name": "web_search"}])
     with pytest.raises(CloudDisabled):
-        request(model="m:cloud")
+        request(model="m:cloud", max_tokens=0)
 
 
 def test_counting_needs_no_limit() -> None:

@@ -279,7 +279,31 @@ def test_the_name_is_repeated_as_it_was_written():
         ),
         (
             lambda: chat(tools=[{"function": {"parameters": {"properties": {"a": "string", "b": True}}}}]),
-            (InvalidRequest, "the property a of a tool's parameters must be a JSON object"),
+            (InvalidRequest, "ToolFunctionParameters.properties.a of a tool must be a JSON object"),
+        ),
+        (
+            lambda: chat(tools=[{"type": 5}]),
+            (InvalidRequest, "json: cannot unmarshal number into Go struct field Tool.type of type string"),
+        ),
+        (
+            lambda: chat(tools=[{"function": {"parameters": {"properties": {"a": {"type": 5}}}}}]),
+            (
+                InvalidRequest,
+                (
+                    "json: cannot unmarshal number into Go struct field "
+                    "ToolFunctionParameters.properties.a.type of type []string"
+                ),
+            ),
+        ),
+        (
+            lambda: chat(tools=[{"function": {"parameters": {"properties": {"a": {"anyOf": [{"enum": "x"}]}}}}}]),
+            (
+                InvalidRequest,
+                (
+                    "json: cannot unmarshal string into Go struct field "
+                    "ToolFunctionParameters.properties.a.anyOf.0.enum of type []interface {}"
+                ),
+            ),
         ),
         (
             lambda: chat(tools=[{"function": {"parameters": {"required": "a"}}}]),

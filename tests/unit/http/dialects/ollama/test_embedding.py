@@ -174,3 +174,9 @@ def test_a_client_that_leaves_stops_the_work(site):
     connection.close()
 
     assert site.embedding.left.wait(10)
+
+
+def test_a_missing_model_is_told_before_a_wrong_input():
+    """As Ollama tells them: 404 before 400."""
+    with pytest.raises(ModelNotFound):
+        embedding.decode_embed(b'{"input": 5}')

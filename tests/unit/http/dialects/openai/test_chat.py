@@ -108,6 +108,7 @@ def test_formats() -> None:
     """A schema is passed on as it is."""
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     assert asked(response_format={"type": "json_object"}).format == "json"
+    assert asked(response_format={"type": " JSON_object"}).format == "json"
     assert asked(response_format={"type": "text"}).format is None
     wanted = {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": schema}}
     assert schema == asked(response_format=wanted).format
@@ -144,6 +145,18 @@ def test_a_result_is_its_tools() -> None:
     )
 
 
+def test_an_empty_stop_ends_nothing() -> None:
+    """Else the answer would have no text."""
+    assert [[], ["END"]] == [asked(stop=stop).options["stop"] for stop in ("", ["", "END"])]
+
+
+def test_a_message_may_have_no_calls_and_no_content() -> None:
+    """Programs that send back what a model said leave the list of its calls empty."""
+    assert (Message("assistant"),) == asked(
+        messages=[{"role": "assistant", "content": None, "tool_calls": []}]
+    ).messages
+
+
 def test_logit_bias_is_by_token() -> None:
     """Keys of JSON are strings, tokens are numbers."""
     assert asked(logit_bias={"42": -100, "7": 0.5}).logit_bias == {42: -100, 7: 0.5}
@@ -153,10 +166,20 @@ def test_logit_bias_is_by_token() -> None:
     ("fields", "text"),
     [
         ({"messages": []}, "[] is too short - 'messages'"),
+        ({"messages": "Hi"}, "ChatCompletionRequest.messages of type []openai.Message"),
+        ({"tools": {}}, "ChatCompletionRequest.tools of type []api.Tool"),
         ({"model": ""}, "model is required"),
         ({"messages": [{"role": "user", "content": 5}]}, "invalid message content type: float64"),
         ({"messages": [{"role": "user"}]}, "invalid message content type: <nil>"),
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "invalid message format"),
+        ({"messages": [{"role": "user", "content": ["Hi"]}]}, "invalid message format"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "invalid message format"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "invalid message format"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "invalid message format"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": 5}}]}]},
+            "invalid message format",
+        ),
         ({"temperature": "hot"}, "ChatCompletionRequest.temperature of type float64"),
         ({"top_logprobs": 21}, "top_logprobs must be between 0 and 20"),
         ({"n": 0}, "n must be between 1 and 128"),
@@ -182,6 +205,7 @@ def test_what_cannot_be_meant_is_refused(fields: dict[str, Any], text: str) -> N
         ("http://127.0.0.1/x.png", "image URLs are not currently supported, please use base64 encoded data instead"),
         ("data:image/png;base64,@@@", "invalid image input"),
         ("data:text/plain;base64,eA==", "invalid image input"),
+        ("data:image/png;base64,", "invalid image input"),
     ],
 )
 def test_only_pictures_in_the_message_are_taken(url: str, text: str) -> None:
@@ -198,7 +222,7 @@ def test_arguments_must_be_json() -> None:
 def test_a_cloud_model_is_refused_in_ollamas_words() -> None:
     """This error alone has the form that Ollama gives it on every route."""
     with pytest.raises(CloudDisabled) as refused:
-        asked(model="gpt-oss:120b-cloud")
+        asked(model="gpt-oss:120b-cloud", messages=[])
     reply = replies.refuse(refused.value)
     assert reply.status_code == 403
     assert {"error": "ollama cloud is disabled: remote model is unavailable"} == json.loads(bytes(reply.body))
@@ -294,6 +318,16 @@ def test_a_whole_reply() -> None:
     assert {"content": [expected]} == first["logprobs"]
     assert {"index": 1, "message": {"role": "assistant", "content": "b"}, "finish_reason": "length"} == second
     assert (5, 7) == (reply["usage"]["prompt_tokens"], reply["usage"]["completion_tokens"])
+
+
+def test_fields_are_in_ollamas_order() -> None:
+    """For those who read a reply with their own eyes."""
+    reply = json.loads(bytes(replies.json(words().whole([Answer("", "", (CALL,), (), END)])).body))
+    fields = ["id", "object", "created", "model", "system_fingerprint", "choices", "usage"]
+    assert fields == list(reply)
+    (call,) = reply["choices"][0]["message"]["tool_calls"]
+    assert ["id", "index", "type", "function"] == list(call)
+    assert fields[:-1] == list(said([END])[0])
 
 
 def test_a_cut_conversation_is_told() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from puna.errors import InvalidRequest, ModelNotFound
+from puna.errors import CloudDisabled, InvalidRequest, ModelNotFound
 from puna.events import Answer, Done, Event, Text
 from puna.http.dialects.openai import completions, embeddings
 from puna.http.dialects.openai.completions import Words, decode
@@ -44,6 +44,8 @@ def test_prompts(prompt: Any, expected: Any) -> None:
         ({"prompt": {"a": 1}}, "invalid prompt"),
         ({"prompt": [1, "a"]}, "invalid prompt"),
         ({"prompt": [[1], []]}, "invalid prompt"),
+        ({"prompt": []}, "invalid prompt"),
+        ({"prompt": 5, "model": ""}, "invalid prompt"),
         ({"stop": [1]}, "invalid type for 'stop' field: float64"),
         ({"n": 2, "best_of": 1}, "best_of must not be less than n"),
         ({"best_of": 2, "stream": True}, "cannot be streamed"),
@@ -124,6 +126,17 @@ def test_inputs_that_are_none(value: Any, text: str) -> None:
     """There must be something to make a vector of."""
     with pytest.raises(InvalidRequest, match=text):
         embeddings.decode(json.dumps({"model": "m", "input": value}).encode())
+
+
+def test_inputs_are_looked_at_before_the_model() -> None:
+    """The first error is of the body, and only then is a model missed; a cloud model comes before both."""
+    with pytest.raises(InvalidRequest, match="invalid input"):
+        embeddings.decode(b"{}")
+    with pytest.raises(ModelNotFound, match="model '' not found"):
+        embeddings.decode(b'{"input": "x"}')
+    for refuse in (embeddings.decode, decode):
+        with pytest.raises(CloudDisabled):
+            refuse(b'{"model": "m:cloud", "input": [], "prompt": []}')
 
 
 def test_vectors_in_either_form() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from puna.errors import InvalidRequest
+from puna.errors import CloudDisabled, InvalidRequest
 from puna.events import Answer, Done, Event, Text, Thinking, ToolCalled
 from puna.http.dialects.openai import replies
 from puna.http.dialects.openai.responses.decode import Call, decode
@@ -75,6 +75,25 @@ def test_an_error_counts_as_the_caller_does() -> None:
     [
         ({"input": 5}, "input must be a string or array: json: cannot unmarshal number"),
         ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "file inputs are not currently supported"),
+        ({"input": [{"role": "user", "content": 5}]}, "input[0]: content must be a string or array"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "video"}]}]},
+            "input[0]: content[1]: unknown content type: video",
+        ),
+        (
+            {"input": [{"type": "function_call_output", "call_id": "c", "output": [{"type": "video"}]}]},
+            "input[0]: output[0]: unknown content type: video",
+        ),
+        ({"input": "x", "tools": {}}, "tools must be a list"),
+        (
+            {"input": "x", "tools": [{"type": "namespace", "name": "n", "tools": 5}]},
+            "ResponsesTool.tools of type []openai.ResponsesTool",
+        ),
+        (
+            {"input": "x", "tools": [{"type": "namespace", "name": "n", "tools": [5]}]},
+            "ResponsesTool.tools of type openai.ResponsesTool",
+        ),
+        ({"input": [{"type": "reasoning", "summary": 5}]}, "ResponsesInput.summary"),
         ({"input": "x", "conversation": "conv_1"}, "conversation is not supported"),
         ({"input": "x", "background": True}, "background is not supported"),
         ({"input": "x", "truncation": "some"}, "truncation must be"),
@@ -84,8 +103,9 @@ def test_an_error_counts_as_the_caller_does() -> None:
 )
 def test_what_cannot_be_done_is_refused(fields: dict[str, Any], text: str) -> None:
     """The error says which field it is."""
-    with pytest.raises(InvalidRequest, match=text):
+    with pytest.raises(InvalidRequest) as refused:
         asked(**fields)
+    assert text in str(refused.value)
 
 
 def test_nothing_asked_is_no_message() -> None:
@@ -103,6 +123,13 @@ def test_tools_are_offered_and_repeated() -> None:
     assert {"type": "web_search"} == wanted.echo.tools[2]
 
 
+def test_a_tool_of_no_type_is_a_function() -> None:
+    """What else could have a name and parameters?"""
+    wanted = call(input="x", tools=[{"name": "ping"}])
+    assert ["ping"] == [tool.name for tool in wanted.request.tools]
+    assert {"type": "function", "name": "ping"}.items() <= wanted.echo.tools[0].items()
+
+
 def test_the_reply_repeats_what_was_asked() -> None:
     """And is kept unless that is not wanted."""
     echo = call(input="x", metadata={"a": "b"}, previous_response_id="resp_0", tool_choice="none", store=False).echo
@@ -113,6 +140,20 @@ def test_the_reply_repeats_what_was_asked() -> None:
         echo.store,
     )
     assert call(input="x").echo.store
+
+
+def test_a_reply_has_the_settings_that_were_not_said() -> None:
+    """A limit of nothing is one, reasoning without words is none, and a text always has a format."""
+    text = {"format": {"type": "text"}}
+    echo = call(input="x", max_output_tokens=0, reasoning={}, text={"verbosity": "low"}).echo
+    assert (0, None, {"verbosity": "low", **text}) == (echo.max_output_tokens, echo.reasoning, echo.text)
+    assert (None, text) == (call(input="x").echo.max_output_tokens, call(input="x").echo.text)
+
+
+def test_a_cloud_model_is_refused_before_all_else() -> None:
+    """Whatever else is wrong: it would not help to mend it."""
+    with pytest.raises(CloudDisabled):
+        call(model="m:cloud", input=5)
 
 
 def test_cutting_is_the_callers_choice() -> None:
@@ -179,6 +220,17 @@ def test_a_stream_of_everything() -> None:
     ]
 
 
+def test_reasoning_is_repeated_for_the_caller_once_it_is_whole() -> None:
+    """An item that has only begun has nothing to send back."""
+    added, done = (
+        event["item"]
+        for event in stream(Thinking("H"), Thinking("m"), END)
+        if event["type"].startswith("response.output_item") and event["item"]["type"] == "reasoning"
+    )
+    assert {"type": "reasoning", "id": done["id"], "summary": []} == added
+    assert "Hm" == done["encrypted_content"]
+
+
 def test_nothing_said_is_an_empty_message() -> None:
     """A response has output in every case."""
     assert "" == stream(END)[-1]["response"]["output"][0]["content"][0]["text"]
@@ -194,12 +246,14 @@ def test_a_cut_answer_is_not_called_complete() -> None:
 
 
 def test_an_error_is_the_end_of_a_stream() -> None:
-    """What had been said is still there."""
+    """What had been said is still there, and not called complete; nothing of it is kept."""
     words = Words(call(input="x").echo, lambda: 200)
     said = list(words.events(Text("a")))
     failed = json.loads(words.failed(InvalidRequest("it broke")).decode().split("data: ")[1])
     assert len(said) == failed["sequence_number"]
-    assert ("failed", "it broke") == (failed["response"]["status"], failed["response"]["error"]["message"])
+    response = failed["response"]
+    assert ("failed", "it broke", False) == (response["status"], response["error"]["message"], response["store"])
+    assert [("incomplete", "a")] == [(item["status"], item["content"][0]["text"]) for item in response["output"]]
 
 
 def test_a_whole_reply() -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from puna.errors import BodyTooLarge, InvalidRequest
+from puna.errors import BodyTooLarge, InvalidRequest, ModelNotFound
 from puna.events import Done, Event, Text
 from puna.http.dialects.openai.transcriptions import routes
 from puna.types import ChatRequest
 
 BOUNDARY = "----x"
-SOUND = b"RIFF\x00\xff\r\n--WAVE"
+SOUND = b"RIFF\x00\xff\r\nWAVE--"
 
 
 class Hears:
@@ -24,6 +24,10 @@ class Hears:
 
     def __init__(self) -> None:
         self.asked: list[ChatRequest] = []
+
+    def resolve(self, model: str) -> None:
+        if model != "m":
+            raise ModelNotFound(model)
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         self.asked.append(request)
@@ -78,6 +82,7 @@ def test_plain_text() -> None:
         (form(), "model is required"),
         (form(None, model="m"), "file is required"),
         (form(b"", model="m"), "audio file is empty"),
+        (form(b"\x89PNG", model="m"), "no recording that can be read: send WAV, MP3 or FLAC"),
         (form(model="m", response_format="srt"), 'response_format: "srt" is not supported'),
         (b"--x", "failed to parse multipart form: "),
     ],
@@ -86,6 +91,12 @@ def test_a_form_that_lacks_something(body: bytes, text: str) -> None:
     """The error says what."""
     with pytest.raises(InvalidRequest, match=text):
         transcribed(body, Hears())
+
+
+def test_a_model_that_is_not_there() -> None:
+    """It is missed before the recording is looked at."""
+    with pytest.raises(ModelNotFound, match="model 'nope' not found"):
+        transcribed(form(b"x", model="nope"), Hears())
 
 
 def test_what_is_no_form() -> None:

@@ -44,9 +44,9 @@ def decode(body: bytes, id_: str, now: int) -> Call:
         CloudDisabled: a cloud model is.
     """
     fields = Fields(first_value(body), "ResponsesRequest")
-    asked = items.items(fields.raw("input"))
     model = fields.text("model")
     name = local_name(model, "remote model is")
+    asked = items.items(fields.raw("input"))
     if not name:
         raise InvalidRequest("model is required")
     if fields.raw("conversation") is not None:
@@ -60,7 +60,7 @@ def decode(body: bytes, id_: str, now: int) -> Call:
         raise InvalidRequest('truncation must be "auto" or "disabled"')
     wanted = Fields(Fields(fields.mapping("text"), "ResponsesText").mapping("format"), "ResponsesTextFormat")
     options = parameters.options(fields, "max_output_tokens", temperature=1.0)
-    tools, echoed = _tools(fields.raw("tools") or [])
+    tools, echoed = _tools(fields.raw("tools"))
     parallel = fields.flag("parallel_tool_calls", default=True)
     request = ChatRequest(
         model=name,
@@ -84,15 +84,15 @@ def decode(body: bytes, id_: str, now: int) -> Call:
         tool_choice=fields.raw("tool_choice") or "auto",
         truncation=truncation or "auto",
         parallel_tool_calls=parallel,
-        text=fields.mapping("text") or {"format": {"type": "text"}},
+        text=_text(fields.mapping("text") or {}),
         top_p=_number(options.get("top_p"), 1.0),
         presence_penalty=_number(options.get("presence_penalty"), 0.0),
         frequency_penalty=_number(options.get("frequency_penalty"), 0.0),
         top_logprobs=alternatives,
         temperature=_number(options.get("temperature"), 1.0),
-        reasoning=fields.mapping("reasoning"),
-        max_output_tokens=fields.whole("max_output_tokens") or None,
-        max_tool_calls=fields.whole("max_tool_calls") or None,
+        reasoning=fields.mapping("reasoning") or None,
+        max_output_tokens=_whole(fields, "max_output_tokens"),
+        max_tool_calls=_whole(fields, "max_tool_calls"),
         store=fields.flag("store", default=True),
         metadata=_metadata(fields),
         safety_identifier=fields.text("safety_identifier") or None,
@@ -107,6 +107,15 @@ def _number(value: Any, default: float) -> float:
     return value if isinstance(value, int | float) else default
 
 
+def _whole(fields: Fields, name: str) -> int | None:
+    return fields.whole(name) if fields.raw(name) is not None else None
+
+
+def _text(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``said`` of the text, with the format it has if none is."""
+    return said if said.get("format") else {**said, "format": {"type": "text"}}
+
+
 def _metadata(fields: Fields) -> Mapping[str, Any]:
     found = fields.mapping("metadata") or {}
     if len(found) > _MOST_METADATA:
@@ -119,27 +128,34 @@ def _tools(values: Any) -> tuple[tuple[Tool, ...], list[Any]]:
 
     Those that only OpenAI's own servers could run are repeated, and not offered.
     """
-    if not isinstance(values, list):
+    if not isinstance(values, list | None):
         raise InvalidRequest("tools must be a list")
     found: list[Tool] = []
     echoed: list[Any] = []
-    for value in values:
+    for value in values or ():
         fields = Fields(value, "ResponsesTool")
         match fields.text("type"):
-            case "function":
+            case "function" | "":
                 found.append(messages.tool(value))
                 echoed.append(_echoed(fields))
             case "namespace":
-                space = fields.text("name")
-                for member in fields.raw("tools") or ():
-                    named = {**member, "name": f"{space}.{Fields(member, 'ResponsesTool').text('name')}"}
-                    found.append(messages.tool(named))
+                found += _members(fields)
                 echoed.append(value)
             case _:
                 echoed.append(value)
     return tuple(found), echoed
 
 
+def _members(space: Fields) -> tuple[Tool, ...]:
+    name = space.text("name")
+
+    def read(value: Any) -> Tool:
+        member = Fields(value, "ResponsesTool")
+        return messages.tool({**(value or {}), "name": f"{name}.{member.text('name')}"})
+
+    return space.objects("tools", "openai.ResponsesTool", read)
+
+
 def _echoed(fields: Fields) -> dict[str, Any]:
-    keys = ("type", "name", "description", "strict", "parameters")
-    return {key: fields.raw(key) for key in keys}
+    keys = ("name", "description", "strict", "parameters")
+    return {"type": "function", **{key: fields.raw(key) for key in keys}}

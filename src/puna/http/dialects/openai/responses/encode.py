@@ -9,8 +9,8 @@ import msgspec
 
 from puna.events import Answer, Done, Event, Text, Thinking, ToolCalled
 from puna.http.dialects.openai import encode, replies
-from puna.http.dialects.openai.parameters import new_id
 from puna.http.dialects.openai.responses import wire
+from puna.http.dialects.openai.responses.references import item_id
 from puna.types import TokenLogprob, ToolCall
 
 _json = msgspec.json.Encoder().encode
@@ -32,10 +32,13 @@ class Words:
     def whole(self, answer: Answer) -> wire.Response:
         """The reply that has all of ``answer``."""
         if answer.thinking:
-            self._output.append(_reasoning(answer.thinking))
+            self._output.append(wire.Reasoning(self._id("rs_"), [wire.Summary(answer.thinking)], answer.thinking))
         if answer.text or not answer.tool_calls:
-            self._output.append(_message(answer.text, answer.logprobs))
-        self._output += [_call(call) for call in answer.tool_calls]
+            told = [encode.logprob(one) for one in answer.logprobs]
+            content = wire.Text(answer.text, logprobs=told)
+            self._output.append(wire.Message(self._id("msg_"), "completed", [content]))
+        for call in answer.tool_calls:
+            self._output.append(self._call(call))
         return self._finish(answer.done)
 
     def events(self, event: Event) -> Iterator[bytes]:
@@ -66,7 +69,11 @@ class Words:
 
     def failed(self, error: Exception) -> bytes:
         """The end of a stream, if it is this error."""
+        for item in self._output:
+            if isinstance(item, wire.Message) and item.status == "in_progress":
+                item.status = "incomplete"
         self.response.status = "failed"
+        self.response.store = False
         self.response.output = self._output
         self.response.error = wire.Failure("server_error", replies.text(error))
         return self._event("response.failed", response=self.response)
@@ -74,7 +81,7 @@ class Words:
     def _thinking(self, text: str) -> Iterator[bytes]:
         if not (self._output and isinstance(item := self._output[-1], wire.Reasoning)):
             yield from self._close("completed")
-            item = _reasoning("")
+            item = wire.Reasoning(self._id("rs_"), [])
             yield from self._added(item)
         place = {"item_id": item.id, "output_index": len(self._output) - 1, "summary_index": 0}
         if not item.summary:
@@ -86,7 +93,7 @@ class Words:
     def _text(self, text: str, found: Sequence[TokenLogprob]) -> Iterator[bytes]:
         if not (self._output and isinstance(item := self._output[-1], wire.Message)):
             yield from self._close("completed")
-            item = wire.Message(new_id("msg_"), "in_progress", [])
+            item = wire.Message(self._id("msg_"), "in_progress", [])
             yield from self._added(item)
             item.content.append(wire.Text("", logprobs=[]))
             yield self._event("response.content_part.added", **self._place(item), part=item.content[0])
@@ -98,7 +105,7 @@ class Words:
 
     def _called(self, call: ToolCall) -> Iterator[bytes]:
         yield from self._close("completed")
-        item = _call(call)
+        item = self._call(call)
         yield from self._added(msgspec.structs.replace(item, status="in_progress", arguments=""))
         self._output[-1] = item
         place = {"item_id": item.id, "output_index": len(self._output) - 1}
@@ -127,6 +134,14 @@ class Words:
         else:
             return
         yield self._event("response.output_item.done", output_index=at, item=item)
+
+    def _id(self, prefix: str) -> str:
+        """The id of the item that is next."""
+        return item_id(prefix, self.response.id, len(self._output))
+
+    def _call(self, call: ToolCall) -> wire.FunctionCall:
+        arguments = _json(call.arguments).decode()
+        return wire.FunctionCall(self._id("fc_"), "completed", call.id, call.name, arguments)
 
     def _place(self, item: wire.Message) -> dict[str, Any]:
         return {"item_id": item.id, "output_index": len(self._output) - 1, "content_index": 0}
@@ -158,16 +173,3 @@ class Words:
 
 def _status(done: Done) -> str:
     return "incomplete" if done.reason == "length" else "completed"
-
-
-def _reasoning(text: str) -> wire.Reasoning:
-    return wire.Reasoning(new_id("rs_"), [wire.Summary(text)] if text else [], text)
-
-
-def _message(text: str, found: Sequence[TokenLogprob]) -> wire.Message:
-    content = wire.Text(text, logprobs=[encode.logprob(one) for one in found])
-    return wire.Message(new_id("msg_"), "completed", [content])
-
-
-def _call(call: ToolCall) -> wire.FunctionCall:
-    return wire.FunctionCall(new_id("fc_"), "completed", call.id, call.name, _json(call.arguments).decode())

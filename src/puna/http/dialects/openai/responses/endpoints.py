@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from puna.events import Done, Event
 from puna.http.dialects import Chat, Responses, Tokens
 from puna.http.dialects.openai import choices, replies
 from puna.http.dialects.openai.parameters import new_id
-from puna.http.dialects.openai.responses import listing, wire
+from puna.http.dialects.openai.responses import listing, references, wire
 from puna.http.dialects.openai.responses.decode import Call, decode
 from puna.http.dialects.openai.responses.encode import Words
 from puna.http.stream import note, race
@@ -48,7 +49,7 @@ class Endpoints:
 
     async def create(self, request: Request) -> ASGIApp:
         """Respond."""
-        call = decode(await replies.body(request), new_id("resp_", 32), _now())
+        call = await self._complete(decode(await replies.body(request), new_id("resp_", 32), _now()))
         history = await self._history(call.previous) if call.previous else []
         events = self._chat.chat(call.asked(history))
         words = Words(call.echo, _now)
@@ -59,7 +60,7 @@ class Endpoints:
 
     async def count(self, request: Request) -> Response:
         """Count the tokens that a response would be asked with."""
-        call = decode(await replies.body(request), "", 0)
+        call = await self._complete(decode(await replies.body(request), "", 0))
         asked = call.asked(await self._history(call.previous) if call.previous else [])
         return replies.json(wire.InputTokens(await race(self._tokens.count(asked), request.receive)))
 
@@ -103,6 +104,22 @@ class Endpoints:
         except ResponseNotFound as error:
             raise InvalidRequest(f"Previous response with id '{error.id}' not found.") from error
         return [item for one in kept for item in (*_decode_items(one.items), *_decode_body(one.body).output)]
+
+    async def _complete(self, call: Call) -> Call:
+        """``call`` with the items themselves where it has only their ids."""
+        return replace(call, items=[await self._item(value, at) for at, value in enumerate(call.items)])
+
+    async def _item(self, value: Any, at: int) -> Any:
+        id_ = references.referred(value)
+        if id_ is None:
+            return value
+        if response := references.response_of(id_):
+            with suppress(ResponseNotFound):
+                kept = await self._kept.load(response)
+                for item in _decode_body(kept.body).output:
+                    if item["id"] == id_:
+                        return item
+        raise InvalidRequest(f"input[{at}]: Item with id '{id_}' not found.")
 
     async def _whole(self, call: Call, words: Words, events: AsyncGenerator[Event, None]) -> wire.Response:
         (answer,) = await choices.whole([events])

@@ -62,11 +62,11 @@ class _Gathered:
         kind = item.text("type") or ("message" if item.raw("role") is not None else "")
         match kind:
             case "message":
-                self._message(item)
+                self._message(item, where)
             case "function_call":
                 self._call(item)
             case "function_call_output":
-                self._output(item)
+                self._output(item, where)
             case "reasoning":
                 self._thinking = item.text("encrypted_content") or _summary(item)
             case "web_search_call":
@@ -80,9 +80,9 @@ class _Gathered:
             self.messages.append(Message("assistant", thinking=self._thinking))
             self._thinking = ""
 
-    def _message(self, item: Fields) -> None:
+    def _message(self, item: Fields, where: str) -> None:
         role = item.text("role").lower()
-        text, images = _content(item.raw("content"))
+        text, images = _content(item.raw("content"), where, "content")
         if role != "assistant":
             self.end_turn()
         said = Message("system" if role == "developer" else role, text, self._thinking, images)
@@ -101,27 +101,37 @@ class _Gathered:
             self.messages.append(Message("assistant", thinking=self._thinking, tool_calls=(call,)))
             self._thinking = ""
 
-    def _output(self, item: Fields) -> None:
+    def _output(self, item: Fields, where: str) -> None:
         self.end_turn()
         call_id = item.text("call_id")
-        text, images = _content(item.raw("output"))
+        text, images = _content(item.raw("output"), where, "output")
         self.messages.append(
             Message("tool", text, images=images, tool_name=self._names.get(call_id, ""), tool_call_id=call_id)
         )
 
 
 def _summary(item: Fields) -> str:
-    parts = item.raw("content") or item.raw("summary") or []
-    return "\n".join(Fields(part, "ResponsesReasoning").text("text") for part in parts)
+    def read(value: Any) -> str:
+        return Fields(value, "ResponsesReasoning").text("text")
+
+    parts = (item.objects(name, "openai.ResponsesReasoningSummary", read) for name in ("content", "summary"))
+    return "\n".join(next(filter(None, parts), ()))
 
 
-def _content(value: Any) -> tuple[str, tuple[bytes, ...]]:
+def _content(value: Any, where: str, name: str) -> tuple[str, tuple[bytes, ...]]:
+    """The text and the images of the field ``name`` of the item at ``where``."""
     if value is None:
         return "", ()
-    return content(value, lambda part, text, images: _part(Fields(part, "ResponsesContent"), text, images))
+    if not isinstance(value, str | list):
+        raise InvalidRequest(f"{where}: {name} must be a string or array")
+
+    def read(at: int, part: Any, text: list[str], images: list[bytes]) -> None:
+        _part(Fields(part, "ResponsesContent"), f"{where}: {name}[{at}]", text, images)
+
+    return content(value, read)
 
 
-def _part(part: Fields, text: list[str], images: list[bytes]) -> None:
+def _part(part: Fields, where: str, text: list[str], images: list[bytes]) -> None:
     match part.text("type"):
         case "input_text" | "output_text" | "text":
             text.append(part.text("text"))
@@ -137,4 +147,4 @@ def _part(part: Fields, text: list[str], images: list[bytes]) -> None:
         case "input_file":
             raise InvalidRequest("file inputs are not currently supported")
         case kind:
-            raise InvalidRequest(f'unknown content part type: "{kind}"')
+            raise InvalidRequest(f"{where}: unknown content type: {kind}")

@@ -18,11 +18,11 @@ class Summary(msgspec.Struct, tag_field="type", tag="summary_text"):
 
 
 class Reasoning(msgspec.Struct, tag_field="type", tag="reasoning"):
-    """What the model thought. ``encrypted_content`` is the same again, for the caller to send back."""
+    """What the model thought. ``encrypted_content`` is the same again for the caller to send back, once it is whole."""
 
     id: str
     summary: list[Summary]
-    encrypted_content: str
+    encrypted_content: str | UnsetType = UNSET
 
 
 class Text(msgspec.Struct, tag_field="type", tag="output_text"):

@@ -1,0 +1,143 @@
+"""What a connection takes from a client, beside plain requests, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from puna.http.connection import MOST_HEAD_BYTES, Connection
+
+HOST = b"Host: localhost\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+class Echo:
+    """Answers with the body; to ``/wait``, when the client has left, which it notes."""
+
+    def __init__(self) -> None:
+        self.waiting = threading.Event()
+        self.left = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = b""
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        if scope["path"] == "/wait":
+            self.waiting.set()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            self.left.set()
+            return
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def serving(echo: Echo, *, idle: int = 60) -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        config = uvicorn.Config(
+            echo, http=Connection, lifespan="off", ws="none", log_config=None, timeout_keep_alive=idle
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def echo() -> Echo:
+    return Echo()
+
+
+@pytest.fixture(scope="module")
+def port(echo: Echo) -> Iterator[int]:
+    with serving(echo) as found:
+        yield found
+
+
+def said(port: int, *parts: bytes) -> bytes:
+    """All that the server says to ``parts``, the last of which must end the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        heard = b""
+        try:
+            for part in parts:
+                client.sendall(part)
+            while data := client.recv(65536):
+                heard += data
+        except ConnectionError:  # it has not read all that it refused
+            pass
+        return heard
+
+
+LAST = b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("split", [0, 30, 120])
+def test_an_offer_of_another_protocol_is_declined(port: int, split: int) -> None:
+    """Java's HTTP client offers HTTP/2 with its first request; that has its answer, and so have those that follow."""
+    request = b"POST /a%20b?c=d HTTP/1.1\r\n" + HOST + OFFER + b"Content-Length: 5\r\n\r\nhello"
+    heard = said(port, request[:split], request[split:], LAST)
+    assert 2 == heard.count(b"HTTP/1.1 200 OK")
+    assert b"\r\n\r\nhelloHTTP/1.1" in heard
+
+
+def test_an_offer_with_a_body_in_pieces(port: int) -> None:
+    """Chunks are no different."""
+    request = b"POST / HTTP/1.1\r\n" + HOST + OFFER + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    assert b"\r\n\r\nhelloHTTP/1.1" in said(port, request, LAST)
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nX-Long: ", b"GET /"])
+def test_a_head_that_never_ends_is_refused(port: int, start: bytes) -> None:
+    """It would take all memory; what is merely long is served."""
+    heard = said(port, start + b"a" * MOST_HEAD_BYTES, b"a" * MOST_HEAD_BYTES)
+    # Where it is still sending, the client may hear of a broken connection first.
+    assert heard[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"")
+    long = b"GET / HTTP/1.1\r\n" + HOST + b"X-Long: " + b"a" * (MOST_HEAD_BYTES // 2) + b"\r\n\r\n"
+    assert 2 == said(port, long, LAST).count(b"HTTP/1.1 200 OK")
+
+
+def test_a_body_may_be_as_long_as_it_likes(port: int) -> None:
+    """Only heads are counted, also where body and head come in one piece."""
+    size = 2 * MOST_HEAD_BYTES
+    heard = said(port, b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + b"a" * size, LAST)
+    assert 2 == heard.count(b"HTTP/1.1 200 OK")
+    assert size == heard.count(b"a" * 1024) * 1024
+
+
+@pytest.mark.parametrize("data", [b"CONNECT a:443 HTTP/1.1\r\n" + HOST + b"\r\n", b"\x16\x03\x01\x02\x00"])
+def test_what_is_no_request_is_refused(port: int, data: bytes) -> None:
+    """A proxy is wanted, or TLS where there is none."""
+    assert said(port, data).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHost:"], ids=["nothing", "half a head"])
+def test_a_client_that_says_nothing_is_not_kept_for_ever(data: bytes) -> None:
+    """Its connection is closed after the time an idle one is kept."""
+    with serving(Echo(), idle=0) as port:
+        assert b"" == said(port, data)
+
+
+def test_whoever_sent_requests_ahead_and_leaves_ends_the_one_that_runs(port: int, echo: Echo) -> None:
+    """The computer's time is not spent on an answer that nobody reads."""
+    wait = b"POST /wait HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(wait + wait)
+        assert echo.waiting.wait(60)
+    assert echo.left.wait(60)
