@@ -44,6 +44,7 @@
     ├── EngineError 500
     │   ├── LoadFailed
     │   ├── GenerationFailed
+    │   │   └── Unsupported 501   the engine, as it was built, cannot do this
     │   ├── NotFinite 400         a vector with numbers that are none
     │   ├── EngineGone
     │   ├── QuantizeFailed        500 as Ollama's, though the caller may be at fault
@@ -371,6 +372,12 @@ class GenerationFailed(EngineError):
     """The engine refused or failed one generation but goes on living."""
 
     quotes = True
+
+
+class Unsupported(GenerationFailed):
+    """The engine, as it was built or started, cannot do what is asked of it."""
+
+    status = 501
 
 
 class NotFinite(EngineError):

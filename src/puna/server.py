@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -52,6 +53,7 @@ _BACKLOG = 2048
 _IDLE_CONNECTION_SECONDS = 120
 _LOST_CLIENT_SECONDS = 30
 """Silence of a client, in seconds, after which its machine is asked whether it is still there, and between two asks."""
+_TAKEN = "; another server has it, perhaps an Ollama: stop that, or name another port by OLLAMA_HOST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,9 @@ def _serve_logging(settings: Settings) -> int:
     try:
         listener = _listen(settings)
     except OSError as error:
-        print(f"Error: listen tcp {settings.host.host}:{settings.host.port}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        place = f"{settings.host.host}:{settings.host.port}"
+        remedy = _TAKEN if error.errno == errno.EADDRINUSE else ""
+        print(f"Error: listen tcp {place}: {error.strerror}{remedy}", file=sys.stderr)  # noqa: T201
         return 1
     with listener:
         try:

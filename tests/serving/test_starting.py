@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +37,14 @@ def test_a_store_that_cannot_be(tmp_path: Path) -> None:
     assert f"{told}{file / 'models'}: not a directory\n" == refusal(
         OLLAMA_MODELS=str(file / "models"), PUNA_STATE=state
     )
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """By whom, as far as that can be told, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        said = refusal(OLLAMA_MODELS=str(tmp_path / "store"), PUNA_STATE=str(tmp_path / "state"), OLLAMA_HOST=place)
+    assert f"Error: listen tcp {place}: Address already in use; another server has it" == said.partition(",")[0]
 
 
 def test_an_engine_that_is_none(tmp_path: Path) -> None:

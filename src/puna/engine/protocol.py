@@ -14,7 +14,7 @@ from puna import media
 from puna.engine import Generated, Sampling, Stopped
 from puna.engine.calls import CallDelta, Calls
 from puna.engine.schema import ANY_OBJECT, ANY_OBJECT_GRAMMAR, enforceable
-from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
+from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError, Unsupported
 from puna.events import Piece, PromptProgress
 from puna.types import Conversation, Prompt, TokenLogprob, Usage
 
@@ -87,6 +87,7 @@ class _Props(msgspec.Struct):
 
 
 _DEFAULT_MEDIA_MARKER = "<__media__>"
+_BY_TEMPLATE = "Jinja Exception: "
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_failure = msgspec.json.Decoder(_Failure).decode
@@ -218,7 +219,14 @@ def _error(error: _Error, status: int) -> PunaError:
     if error.type == "exceed_context_size_error":
         return ContextTooLong(error.n_prompt_tokens, error.n_ctx)
     message = error.message or f"the engine answered {status}"
-    refused = InvalidRequest(message) if status in {400, 422} else GenerationFailed(message)
+    _, by_template, refusal = message.partition(_BY_TEMPLATE)
+    refused: PunaError
+    if by_template:
+        refused = InvalidRequest(f"the model's template refuses this conversation: {refusal.strip()}")
+    elif status in {400, 422}:
+        refused = InvalidRequest(message)
+    else:
+        refused = (Unsupported if status == 501 else GenerationFailed)(message)
     refused.quotes = True  # llama.cpp says what it could not make sense of
     return refused
 

@@ -10,7 +10,7 @@ import pytest
 
 from puna.engine import Generated, Sampling, Stopped, protocol
 from puna.engine.schema import ANY_OBJECT, ANY_OBJECT_GRAMMAR, enforceable
-from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
+from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError, Unsupported
 from puna.events import Piece, PromptProgress
 from puna.media import shielded
 from puna.options import Options
@@ -324,7 +324,7 @@ def error(code: int | str, kind: str = "server_error", **said: Any) -> bytes:
         (400, error(400, "invalid_request_error"), InvalidRequest("no")),
         (422, error(422, "invalid_request_error"), InvalidRequest("no")),
         (500, error(500), GenerationFailed("no")),
-        (501, error("not_supported"), GenerationFailed("no")),
+        (501, error("not_supported"), Unsupported("no")),
         (400, b'{"error":{"code":400}}', InvalidRequest("the engine answered 400")),
         (503, b'{"error":{"code":503}}', GenerationFailed("the engine answered 503")),
         (404, b"not here", GenerationFailed("the engine answered 404: not here")),
@@ -336,6 +336,14 @@ def test_a_refusal_is_an_error_of_the_caller_or_of_the_engine(status: int, body:
     """In the engine's words, or its status and the beginning of what it said."""
     found = protocol.failure(status, body)
     assert (type(expected), str(expected)) == (type(found), str(found))
+
+
+def test_a_template_that_refuses_a_conversation() -> None:
+    """Of what llama.cpp says, only the template's own words, which are for the caller."""
+    said = "\n------------\nWhile executing CallExpression at line 1\nError: Jinja Exception: roles must alternate\n"
+    refused = protocol.failure(500, json.dumps({"error": {"code": 500, "message": said}}).encode())
+    assert isinstance(refused, InvalidRequest)
+    assert "the model's template refuses this conversation: roles must alternate" == str(refused)
 
 
 def test_a_prompt_that_is_too_long_is_told_with_both_numbers() -> None:
