@@ -152,6 +152,6 @@ def test_a_model_that_cannot_fit_is_refused_with_figures(
             ask(crowded, "first")
         error = json.loads(caught.value.read())["error"]
         assert 503 == caught.value.code
-        assert "GiB of memory" in error
+        assert "B of memory" in error
         assert "smaller OLLAMA_NUM_PARALLEL" in error
         assert [] == crowded.children()

@@ -17,10 +17,11 @@ from puna.cli.command import Command, exactly, screen_columns
 from puna.cli.tables import folded
 from puna.cli.tables import section as laid_out
 from puna.cli.waiting import waiting
-from puna.diagnosis import Finding, Section, amount, engine, machine, serving, settings, store
+from puna.diagnosis import Finding, Section, engine, machine, serving, settings, store
 from puna.diagnosis.speed import Speed, probe, speed
 from puna.errors import PunaError
 from puna.events import Done
+from puna.sizes import size
 from puna.types import GenerateRequest, ModelSummary
 
 if TYPE_CHECKING:
@@ -71,14 +72,14 @@ def _speed(read: config.Settings, *, through_server: bool) -> Section:
     if found is None:
         return Section("Speed", (("model", "none to measure with yet"),))
     model, measured = found
-    facts = [("model", f"{model.name} ({amount(model.size)})")]
+    facts = [("model", f"{model.name} ({size(model.size)})")]
     if measured.load > 0:
         facts.append(("load", f"{measured.load:.2f} s"))
     facts += [
         ("prompt", f"{measured.prompt:.0f} tokens/s"),
         ("answer", f"{measured.writing:.1f} tokens/s"),
         # Every token takes a walk through all weights, and memory is what limits it.
-        (f"{amount(_COMFORT)} model", f"about {measured.writing * model.size / _COMFORT:.2g} tokens/s, by its size"),
+        (f"{size(_COMFORT)} model", f"about {measured.writing * model.size / _COMFORT:.2g} tokens/s, by its size"),
     ]
     return Section("Speed", tuple(facts))
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from puna.cli.command import Command, at_least, connected, exactly, screen_columns
-from puna.cli.tables import moment, relative, size, table
+from puna.cli.tables import moment, relative, table
+from puna.sizes import size
 
 if TYPE_CHECKING:
     from puna.types import ModelSummary, RunningModel

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from puna.cli import terminal
 from puna.cli.speed import Speed
-from puna.cli.tables import size
 from puna.events import Progress
+from puna.sizes import size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

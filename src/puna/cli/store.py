@@ -15,9 +15,9 @@ from puna import config
 from puna.cli.command import Command, exactly
 from puna.cli.here import local_store
 from puna.cli.progress import reporting
-from puna.cli.tables import size
 from puna.errors import StoreError
 from puna.events import Progress
+from puna.sizes import size
 
 if TYPE_CHECKING:
     from puna.store.blobs import BlobFile

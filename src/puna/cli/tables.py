@@ -71,16 +71,6 @@ def _broken(line: str, columns: int, indent: str) -> list[str]:
     return textwrap.wrap(line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def size(count: int) -> str:
-    """A number of bytes in decimal units: ``42 GB``, ``1.2 GB``, ``1 GB``, ``512 B``."""
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if count >= 10 * factor or (count >= factor and count % factor == 0):
-            return f"{count // factor} {unit}"
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"
-
-
 def count(number: int) -> str:
     """A number of parameters: ``3.2B``, ``134.52M``, ``12K``."""
     for unit, factor, decimals in (("B", 10**9, 1), ("M", 10**6, 2), ("K", 10**3, 0)):

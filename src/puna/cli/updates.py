@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from puna.cli.command import Command, connected, exactly, model_name, screen_columns
-from puna.cli.tables import size, table
+from puna.cli.tables import table
 from puna.cli.transfer import fetch, parse_rate
 from puna.errors import PunaError
 from puna.names import Digest, ModelName
+from puna.sizes import size
 from puna.store.formats import noted_version
 
 if TYPE_CHECKING:

@@ -29,11 +29,3 @@ class Section:
     title: str
     facts: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
-
-
-def amount(size: int) -> str:
-    """``size`` bytes in words, in decimal units: ``25.3 GB``."""
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size} bytes"

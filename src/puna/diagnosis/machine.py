@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from puna.diagnosis import Finding, Section, amount
+from puna.diagnosis import Finding, Section
 from puna.scheduler.machine import available_memory, physical_cores
+from puna.sizes import size
 
 _ADVISED_MEMORY = 2 * 10**9
 _ADVISED_FILES = 512
@@ -79,7 +80,7 @@ def section(machine: Machine) -> Section:
         "processor": machine.processor,
         "cores": f"{machine.cores} physical to compute on, of {machine.processors} logical in all",
         **vectors,
-        "memory": f"{amount(machine.memory)}, {amount(machine.available)} of it available",
+        "memory": f"{size(machine.memory)}, {size(machine.available)} of it available",
         **accelerators,
     }
     return Section("Machine", tuple(facts.items()), tuple(_findings(machine)))
@@ -95,7 +96,7 @@ def _findings(machine: Machine) -> Iterator[Finding]:
     if machine.available < _ADVISED_MEMORY:
         yield Finding(
             "warning",
-            f"only {amount(machine.available)} of memory are available",
+            f"only {size(machine.available)} of memory are available",
             "end other programs, free models (puna stop), or raise the memory limit of the container",
         )
     if machine.load > machine.cores + 0.5:

@@ -7,8 +7,9 @@ import socket
 from puna import __version__
 from puna.address import Address
 from puna.client import ApiError, Client
-from puna.diagnosis import Finding, Section, amount
+from puna.diagnosis import Finding, Section
 from puna.errors import ServerUnreachable
+from puna.sizes import size
 
 _PATIENCE_SECONDS = 3
 
@@ -25,7 +26,7 @@ def section(address: Address) -> Section:
     except ApiError as error:
         return Section("Server", (place,), (_strange(error, address),))
     name = f"puna {version.puna}" if version.puna else f"Ollama {version.api}"
-    memory = ", ".join(f"{model.name} ({amount(model.size)})" for model in loaded)
+    memory = ", ".join(f"{model.name} ({size(model.size)})" for model in loaded)
     findings = []
     if not version.puna:
         findings.append(

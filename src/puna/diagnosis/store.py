@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from puna.diagnosis import Finding, Section, amount
+from puna.diagnosis import Finding, Section
 from puna.errors import StoreError
+from puna.sizes import size
 from puna.store.formats import Layer
 from puna.store.model import Model
 from puna.store.models import Store
@@ -37,16 +38,16 @@ def section(root: Path, memory: int) -> Section:
     except StoreError as error:
         advice = "give the user that the server runs as the right to read it, or name another with OLLAMA_MODELS"
         return Section("Store", (("place", str(root)),), (Finding("error", str(error), advice),))
-    size = sum({layer.blob: layer.size for model in models for layer in _layers(model)}.values())
+    total = sum({layer.blob: layer.size for model in models for layer in _layers(model)}.values())
     free = shutil.disk_usage(root).free
     facts = [
         ("place", str(root)),
-        ("models", f"{len(names)}, {amount(size)}" if names else "none"),
-        ("free disk", amount(free)),
+        ("models", f"{len(names)}, {size(total)}" if names else "none"),
+        ("free disk", size(free)),
     ]
     findings = [*_rights(root), *_room(free), *_damage(store, len(names), models), *_too_large(models, memory)]
     if partials:
-        begun = amount(sum(file.size for file in partials))
+        begun = size(sum(file.size for file in partials))
         facts.append(("unfinished", f"{begun} of downloads, which the next pull of the same model goes on with"))
     return Section("Store", tuple(facts), tuple(findings))
 
@@ -64,7 +65,7 @@ def _room(free: int) -> Iterator[Finding]:
     if free < _ADVISED_FREE:
         yield Finding(
             "warning",
-            f"only {amount(free)} are free on the disk of the model store",
+            f"only {size(free)} are free on the disk of the model store",
             "puna prune removes what no model needs, puna rm MODEL a model; OLLAMA_MODELS names another disk",
         )
 
@@ -89,7 +90,7 @@ def _whole(store: Store, model: Model) -> bool:
 def _too_large(models: list[Model], memory: int) -> Iterator[Finding]:
     for model in models:
         if model.size > memory:
-            sizes = f"has {amount(model.size)} and this machine {amount(memory)} of memory"
+            sizes = f"has {size(model.size)} and this machine {size(memory)} of memory"
             yield Finding(
                 "warning",
                 f"{model.name} {sizes}: it cannot be loaded",

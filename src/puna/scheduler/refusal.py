@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from puna.errors import InsufficientMemory
 from puna.scheduler.messages import Request
+from puna.sizes import size
 
 
 def too_little(request: Request, most: int) -> InsufficientMemory:
@@ -16,11 +17,6 @@ def too_little(request: Request, most: int) -> InsufficientMemory:
     else:
         remedy = "use a smaller model or a smaller quantization of this one, or end other programs"
     return InsufficientMemory(
-        f"the model needs {_size(need.total)} of memory, {_size(need.contexts)} of it for {contexts} tokens of "
-        f"context, and at most {_size(most)} can be made free: {remedy}"
+        f"the model needs {size(need.total)} of memory, {size(need.contexts)} of it for {contexts} tokens of "
+        f"context, and at most {size(most)} can be made free: {remedy}"
     )
-
-
-def _size(count: int) -> str:
-    mebibytes = count / 2**20
-    return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"

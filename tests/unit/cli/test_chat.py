@@ -221,15 +221,6 @@ def test_failure_leaves_the_chat_open(api, chat):
     assert ["hi"] == conversations(api)[-1]
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT interrupts, also where the tests run in the background, whose processes ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_stopped_answer_stays_said(api, chat, monkeypatch):
     """An answer that the user stops ends at the server too, and what it said is remembered."""
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from puna.diagnosis import amount
 from puna.diagnosis.machine import Machine, instructions, look, section
 
 GOOD = Machine(
@@ -69,10 +68,3 @@ def test_this_machine(tmp_path):
     assert 1 <= here.cores <= here.processors
     assert 0 < here.available <= here.memory
     assert ("NVIDIA",) == here.accelerators
-
-
-def test_amounts():
-    """Sizes are told in decimal units with three figures."""
-    assert ["25.3 GB", "98.4 MB", "1.5 TB", "12 bytes"] == [
-        amount(size) for size in (25_300_000_000, 98_400_000, 1_500_000_000_000, 12)
-    ]
