@@ -196,7 +196,7 @@ TABLE: tuple[Variable, ...] = (
         "context_length",
         "OLLAMA_CONTEXT_LENGTH",
         "0",
-        "context length in tokens where neither request nor model has num_ctx; 0: 4096",
+        "context length in tokens where neither request nor model has num_ctx; 0: 4096, or what is loaded",
         _whole,
     ),
     Variable("origins", "OLLAMA_ORIGINS", "", "comma-separated extra origins that browsers may call from", _origins),

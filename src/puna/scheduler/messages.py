@@ -43,8 +43,8 @@ class Request:
     """A wish for a lease.
 
     ``need`` is the memory a load of ``spec`` takes; ``keep_alive`` the seconds the model stays after its last lease
-    (None: as the runner's last request said). ``insists`` names those of the fields ``threads`` and ``batch``
-    that the caller chose: else a runner that has something else there will do.
+    (None: as the runner's last request said). ``insists`` names the fields of ``spec`` that the caller chose: in the
+    others, a runner that has something else will do.
     """
 
     number: int

@@ -95,9 +95,16 @@ def plan(
     return replace(spec, prompt_cache=max(0, min(_MOST_PROMPT_CACHE, spare // 4)))
 
 
-def insists(options: Options) -> frozenset[str]:
-    """The fields of the plan in which a model that is loaded otherwise will not do, as ``pool.lease`` takes them."""
-    chosen = {"threads": options.num_thread > 0, "batch": options.num_batch > 0}
+def insists(options: Options, *, context_length: int) -> frozenset[str]:
+    """The fields of the plan in which a model that is loaded otherwise will not do, as ``pool.lease`` takes them.
+
+    A context that nobody chose is whatever the model has, so that it never loads a model again.
+    """
+    chosen = {
+        "num_ctx": options.num_ctx > 0 or context_length > 0,
+        "threads": options.num_thread > 0,
+        "batch": options.num_batch > 0,
+    }
     return frozenset(name for name, is_chosen in chosen.items() if is_chosen)
 
 

@@ -160,7 +160,7 @@ class Pool:
         End every generation before leaving the block: what follows may unload the model. Cancelling the wait gives it
         up at once, and with it the load if nobody else wants that. ``name`` and ``tag`` are what ``running`` shows;
         ``keep_alive`` is the seconds the model stays afterwards (None: unchanged); ``need`` is ``plan.estimate`` of
-        ``wanted``, and ``insists`` ``plan.insists``.
+        ``wanted``, and ``insists`` ``plan.insists``: the fields of ``wanted`` in which nothing else will do.
 
         Raises:
             QueueFull: too many requests wait already.
@@ -308,7 +308,7 @@ class Pool:
         place.name, place.tag = asking.name, asking.tag
         seconds = max(place.ready, asking.heard) - asking.asked
         loaded = self._loaded(runner)
-        self._answer(number, Lease(loaded, asking.num_ctx, seconds))
+        self._answer(number, Lease(loaded, min(asking.num_ctx, loaded.spec.num_ctx), seconds))
 
     def _answer(self, number: int, answer: Lease | Exception) -> None:
         """Answer a caller. One that was cancelled meanwhile hears nothing; its ``Left`` is in the inbox already."""

@@ -69,7 +69,7 @@ class Runner:
         """Whether it will do for ``request`` as it is loaded; what the request leaves open is no difference."""
         has, wants, insists = self.spec, request.spec, request.insists
         return (
-            wants.num_ctx <= has.num_ctx
+            (wants.num_ctx <= has.num_ctx or "num_ctx" not in insists)
             and (wants.threads == has.threads or "threads" not in insists)
             and (wants.batch == has.batch or "batch" not in insists)
             and (wants.mmap is None or (wants.mmap is False) == (has.mmap is False))

@@ -95,7 +95,7 @@ class Leasing:
             tag=model,
             keep_alive=keep_alive,
             need=estimate(_facts(model), spec),
-            insists=insists(options),
+            insists=insists(options, context_length=self._settings.context_length),
         ) as lease:
             if kept is not None:
                 kept.has_its_turn(lease.load_seconds)

@@ -108,11 +108,17 @@ def test_embeddings(expected: tuple[int, str | None], pooling_type: int | None, 
 
 
 @pytest.mark.parametrize(
-    ("expected", "options"), [(set(), Options()), ({"threads", "batch"}, Options(num_thread=2, num_batch=64))]
+    ("expected", "options", "context_length"),
+    [
+        (set(), Options(), 0),
+        ({"num_ctx"}, Options(num_ctx=2048), 0),
+        ({"num_ctx"}, Options(), 2048),
+        ({"threads", "batch"}, Options(num_thread=2, num_batch=64), 0),
+    ],
 )
-def test_insists(expected: set[str], options: Options) -> None:
-    """Threads and a batch that somebody chose are a reason to load a model again."""
-    assert expected == insists(options)
+def test_insists(expected: set[str], options: Options, context_length: int) -> None:
+    """Only what somebody chose can be a reason to load a model again."""
+    assert expected == insists(options, context_length=context_length)
 
 
 @pytest.mark.parametrize(("batch", "threads"), [(1, 10**9), (32, 512)])

@@ -50,7 +50,7 @@ def ask(
     *,
     keep_alive: float | None = None,
     need: int = 0,
-    insists: tuple[str, ...] = (),
+    insists: tuple[str, ...] = ("num_ctx",),
     **spec: Any,
 ) -> Requested:
     wanted = dataclasses.replace(SPEC, model=Path(model), **spec)
@@ -236,6 +236,15 @@ STORIES: dict[str, tuple[dict[str, Any], list[Step], str]] = {
             (4, Left(1), "stop 1"),
             (5, Stopped(1), "load 2 smol"),
             (6, started(2), "2 gets 2, 3 gets 2"),
+        ],
+        "<State smol: ready 2/2 leases | queue 0>",
+    ),
+    "a context that nobody chose is what the model has, and loads nothing again": (
+        {},
+        [
+            (0, ask(1, num_ctx=2048), "load 1 smol"),
+            (1, started(1), "1 gets 1"),
+            (2, ask(2, num_ctx=4096, insists=()), "2 gets 1"),
         ],
         "<State smol: ready 2/2 leases | queue 0>",
     ),
@@ -828,6 +837,7 @@ def error_of(actions: list[Action]) -> Exception:
         ({"num_ctx": 8192}, {"num_ctx": 4096}, True),
         ({"num_ctx": 4096}, {"num_ctx": 4097}, False),
         ({"parallel": 1}, {"parallel": 4}, True),
+        ({"num_ctx": 2048}, {"num_ctx": 4096, "insists": ()}, True),
         ({"batch": 64}, {"batch": 512}, True),
         ({"batch": 64}, {"batch": 512, "insists": ("batch",)}, False),
         ({"threads": 2}, {"threads": 4}, True),

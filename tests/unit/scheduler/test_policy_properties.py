@@ -126,14 +126,18 @@ class World(RuleBasedStateMachine):
         num_ctx=st.sampled_from([1024, 4096]),
         parallel=st.integers(1, 2),
         keep_alive=st.sampled_from([None, 0.0, 10.0, FOREVER]),
+        any_ctx=st.booleans(),
     )
-    def ask(self, model: str, *, need: int, files: int, num_ctx: int, parallel: int, keep_alive: float | None) -> None:
+    def ask(
+        self, model: str, *, need: int, files: int, num_ctx: int, parallel: int, keep_alive: float | None, any_ctx: bool
+    ) -> None:
         self.count += 1
         self.waiting.add(self.count)
         spec = LoadSpec(Path(model), num_ctx, parallel, threads=1)
         need = self.wants[self.count] = self.needs.setdefault(spec.model, need)
         self.files.setdefault(spec.model, need * files // 100)
-        self.send(Requested(Request(self.count, spec, Need(need), keep_alive)))
+        insists = frozenset[str]() if any_ctx else frozenset({"num_ctx"})
+        self.send(Requested(Request(self.count, spec, Need(need), keep_alive, insists)))
         if self.closed:
             assert self.count not in self.waiting
 

@@ -54,7 +54,7 @@ _DETOKENIZE = About(
     gives=Detokenized,
     fails=wire.Error,
     refuses=(404,),
-    examples={"tokens": {"model": "smollm2", "tokens": [9690, 198]}},
+    examples={"tokens": {"model": "smollm2", "tokens": [42, 198]}},
 )
 _APPLY_TEMPLATE = About(
     takes=(bodies.ChatBody, bodies.GenerateBody),
