@@ -41,3 +41,25 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     except (OSError, ValueError) as error:
         log.warning("no more than %d files and connections can be open: %s", soft, error)
+
+
+def interrupt_nobody() -> None:
+    """Let this thread, and those it starts, wait for a free core or the next tick instead of interrupting who computes.
+
+    A model's threads meet hundreds of times for each token: while one is interrupted, all of them wait.
+    """
+    _schedule("SCHED_BATCH")
+
+
+def compute() -> None:
+    """Undo ``interrupt_nobody``, which a process inherits."""
+    _schedule("SCHED_OTHER")
+
+
+def _schedule(policy: str) -> None:
+    if sys.platform != "linux":
+        return
+    try:
+        os.sched_setscheduler(0, getattr(os, policy), os.sched_param(0))
+    except OSError as error:  # a container may forbid it, and all works without
+        log.debug("the scheduling policy %s is not to be had: %s", policy, error)

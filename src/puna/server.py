@@ -129,6 +129,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP; return the exit status. Says where it listens, on standard error."""
     limits.open_standard_streams()
     limits.allow_many_files()
+    limits.interrupt_nobody()
     log_handler = logs.to_stderr(settings.log_format, settings.debug)
     try:
         return _serve_logging(settings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import urllib.error
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +79,16 @@ def test_one_process_for_all_models_of_the_same_weights(server: Any) -> None:
     assert AT_ONCE > ask(server, "derived")["load_duration"]
     assert before == server.children()
     assert ["derived:latest"] == [model["name"] for model in running(server)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such policy")
+def test_a_model_that_computes_is_not_interrupted(server: Any) -> None:
+    """The server waits for a core; the threads of its engines are scheduled as those of any program."""
+    ask(server, "first")
+    [engine] = server.children()
+    assert os.SCHED_BATCH == os.sched_getscheduler(server.process.pid)
+    threads = [int(thread.name) for thread in Path(f"/proc/{engine}/task").iterdir()]
+    assert {os.SCHED_OTHER} == {os.sched_getscheduler(thread) for thread in threads}
 
 
 def test_the_context_decides_when_a_model_is_loaded_again(server: Any) -> None:

@@ -20,6 +20,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from puna import limits
+
 _PR_SET_PDEATHSIG = 1
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
@@ -141,6 +143,7 @@ def serve(argv: Sequence[str]) -> None:
 def main(argv: Sequence[str]) -> None:
     """Run the command line described at the top of this module; the first argument is the parent's process id."""
     die_with_parent(int(argv[0]))
+    limits.compute()
     if argv[1:2] == ["--exec"]:
         try:
             os.execvp(argv[2], list(argv[2:]))  # noqa: S606 -- the operator named this program
