@@ -11,19 +11,16 @@ import socket
 import threading
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-import uvicorn
-from starlette.types import ASGIApp, Message
+from starlette.types import Message
 
 from puna import config
 from puna.errors import DigestMismatch, InvalidName, ModelNotFound, PunaError, RequestNotFound
 from puna.events import Done, Event, Progress, Rendered, Text
 from puna.http import app
-from puna.http.connection import Connection
 from puna.http.dialects import Services
 from puna.names import Digest, ModelName
 from puna.service.keys import KeyFile, Keyring
@@ -49,6 +46,7 @@ from puna.types import (
     TokenizeRequest,
     Usage,
 )
+from support.served_app import served
 
 DETAILS = Details("", "gguf", "llama", ("llama",), "134.52M", "Q4_1", 8192, 576)
 MODIFIED = "2026-11-21T20:41:05.742011893+01:00"
@@ -369,31 +367,6 @@ class Site:
         return connection
 
 
-@contextmanager
-def served(asgi: ASGIApp) -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                asgi,
-                http=Connection,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                server_header=False,
-                headers=list(app.HEADERS),
-            )
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.fixture
 def client() -> AsgiClient:
     return AsgiClient()
@@ -417,7 +390,8 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         metrics=FakeMetrics(),
     )
     keys = Keyring(KeyFile(tmp_path_factory.mktemp("state")), required=False)
-    with served(app.build(services, settings, bound_to="127.0.0.1", keys=keys)) as port:
+    site = app.build(services, settings, bound_to="127.0.0.1", keys=keys)
+    with served(site, server_header=False, headers=list(app.HEADERS)) as port:
         yield Site(port, chat, embedding, library, transfers, tokens, reranking, requests)
 
 

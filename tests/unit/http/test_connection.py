@@ -5,13 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from puna.http.connection import MOST_HEAD_BYTES, Connection
+from puna.http.connection import MOST_HEAD_BYTES
+from support.served_app import served
 
 HOST = b"Host: localhost\r\n"
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
@@ -42,24 +41,6 @@ class Echo:
         await send({"type": "http.response.body", "body": body})
 
 
-@contextmanager
-def serving(echo: Echo, *, idle: int = 60) -> Iterator[int]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        config = uvicorn.Config(
-            echo, http=Connection, lifespan="off", ws="none", log_config=None, timeout_keep_alive=idle
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.fixture(scope="module")
 def echo() -> Echo:
     return Echo()
@@ -67,7 +48,7 @@ def echo() -> Echo:
 
 @pytest.fixture(scope="module")
 def port(echo: Echo) -> Iterator[int]:
-    with serving(echo) as found:
+    with served(echo, timeout_keep_alive=60) as found:
         yield found
 
 
@@ -130,7 +111,7 @@ def test_what_is_no_request_is_refused(port: int, data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHost:"], ids=["nothing", "half a head"])
 def test_a_client_that_says_nothing_is_not_kept_for_ever(data: bytes) -> None:
     """Its connection is closed after the time an idle one is kept."""
-    with serving(Echo(), idle=0) as port:
+    with served(Echo(), timeout_keep_alive=0) as port:
         assert b"" == said(port, data)
 
 
