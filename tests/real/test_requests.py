@@ -95,6 +95,7 @@ def test_a_client_that_does_not_read_can_be_ended(server: Any) -> None:
 
 def test_everything_is_counted(server: Any) -> None:
     """By model: requests, tokens, waits and loads, in the form that Prometheus reads."""
+    server.call("POST", "/api/generate", {"model": "smollm2", "keep_alive": 0})
     server.call("POST", "/api/generate", ENDLESS | {"stream": False, "options": {"num_predict": 5}})
     scraped = begin_get(server, "/metrics")
     samples = dict(line.rsplit(" ", 1) for line in scraped.splitlines() if not line.startswith("#"))
