@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import socket
-import ssl
 import sys
 from dataclasses import dataclass
 
@@ -53,6 +52,8 @@ _BACKLOG = 2048
 _IDLE_CONNECTION_SECONDS = 120
 _LOST_CLIENT_SECONDS = 30
 """Silence of a client, in seconds, after which its machine is asked whether it is still there, and between two asks."""
+_CERTIFICATE_SECONDS = 60
+"""How often it is looked whether the certificate was renewed."""
 _TAKEN = "; another server has it, perhaps an Ollama: stop that, or name another port by OLLAMA_HOST"
 
 
@@ -158,7 +159,7 @@ def _serve_logging(settings: Settings) -> int:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, keys: Keyring, certificate: ssl.SSLContext | None
+    settings: Settings, listener: socket.socket, keys: Keyring, certificate: tls.Certificate | None
 ) -> None:
     host, port = listener.getsockname()[:2]
     traces = tracing.find(os.environ, address=host, port=port)
@@ -176,7 +177,7 @@ async def _serve(
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=LAST_REPLIES_SECONDS,
-        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
     url = Address("http" if certificate is None else "https", host, port).url
     log.info(
@@ -193,7 +194,10 @@ async def _serve(
         close_models=server.pool.close,
     )
     announcing = asyncio.create_task(asyncio.to_thread(announce, settings, server.store), name="puna announcement")
+    following = asyncio.create_task(certificate.follow(_CERTIFICATE_SECONDS)) if certificate is not None else None
     await running.serve(sockets=[listener])
+    if following is not None:
+        following.cancel()
     [problem] = await asyncio.gather(announcing, return_exceptions=True)
     if isinstance(problem, Exception):
         log.error("the server could not say what it is made of", exc_info=problem)
@@ -236,7 +240,7 @@ def _keyring(settings: Settings, bound_to: str) -> Keyring:
     return Keyring(file, required=not loopback and not settings.insecure_no_keys)
 
 
-def _certificate(settings: Settings) -> ssl.SSLContext | None:
+def _certificate(settings: Settings) -> tls.Certificate | None:
     """What HTTPS is served with, if it is.
 
     Raises:
@@ -244,7 +248,7 @@ def _certificate(settings: Settings) -> ssl.SSLContext | None:
     """
     if not settings.tls_cert and not settings.tls_key:
         return None
-    return tls.context(settings.tls_cert, settings.tls_key)
+    return tls.Certificate(settings.tls_cert, settings.tls_key)
 
 
 def _listen(settings: Settings) -> socket.socket:

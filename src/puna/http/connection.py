@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import httptools
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, _unchunked(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
 
     def _decline(self, rest: bytes) -> None:
         """Take the request as it is without its offer of another protocol; ``rest`` is what follows its head."""
@@ -114,3 +115,24 @@ class Connection(HttpToolsProtocol):
             head = b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close"
             self.transport.write(head % (_TOO_LARGE, len(_TOO_LARGE)) + b"\r\n\r\n" + _TOO_LARGE)
         self.transport.close()
+
+
+def _unchunked(cycle: RequestResponseCycle, app: Any) -> Any:
+    """``app``, with answers of unknown length ending where the connection does (RFC 1945, 7.2.2)."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        unknown = False
+
+        async def send_plainly(message: Message) -> None:
+            nonlocal unknown
+            if message["type"] == "http.response.start":
+                unknown = all(name.lower() != b"content-length" for name, _ in message.get("headers", ()))
+                if unknown:
+                    cycle.chunked_encoding = False
+            elif unknown:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, send_plainly)
+
+    return answer

@@ -17,7 +17,7 @@ OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings:
 
 
 class Echo:
-    """Answers with the body; to ``/wait``, when the client has left, which it notes."""
+    """Answers with the body; to ``/pieces``, bit by bit; to ``/wait``, when the client has left, which it notes."""
 
     def __init__(self) -> None:
         self.waiting = threading.Event()
@@ -30,6 +30,12 @@ class Echo:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
+        if scope["path"] == "/pieces":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for place in range(len(body)):
+                await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if scope["path"] == "/wait":
             self.waiting.set()
             while (await receive())["type"] != "http.disconnect":
@@ -92,6 +98,21 @@ def test_a_head_that_never_ends_is_refused(port: int, start: bytes) -> None:
     assert heard[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"")
     long = b"GET / HTTP/1.1\r\n" + HOST + b"X-Long: " + b"a" * (MOST_HEAD_BYTES // 2) + b"\r\n\r\n"
     assert 2 == said(port, long, LAST).count(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "body"),
+    [
+        (b"1.0", b"/pieces", b"hello"),
+        (b"1.0", b"/", b"hello"),
+        (b"1.1", b"/pieces", b"".join(b"1\r\n%c\r\n" % c for c in b"hello") + b"0\r\n\r\n"),
+    ],
+)
+def test_an_old_client_gets_no_chunks(port: int, version: bytes, path: bytes, body: bytes) -> None:
+    """HTTP/1.0, which proxies speak and scripts, knows no other end of a stream than that of the connection."""
+    rest = b"Connection: close\r\nContent-Length: 5\r\n\r\nhello"
+    head, _, found = said(port, b"POST %b HTTP/%b\r\n" % (path, version) + HOST + rest).partition(b"\r\n\r\n")
+    assert (body, version == b"1.1") == (found, b"transfer-encoding: chunked" in head)
 
 
 def test_a_body_may_be_as_long_as_it_likes(port: int) -> None:

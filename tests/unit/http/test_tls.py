@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from starlette.types import Receive, Scope, Send
 
 from puna.errors import InvalidSetting
 from puna.http import tls
 from support.certificates import certified
+from support.served_app import served
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +67,39 @@ def test_what_cannot_be_used_is_named(folder: Path, certificate: str, key: str, 
     with pytest.raises(InvalidSetting, match=said) as caught:
         tls.context(*files)
     assert "\n" not in str(caught.value)
+
+
+def shown(port: int) -> str:
+    """The certificate that the server shows to a new connection, in PEM."""
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=60)
+
+
+async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """An application that says nothing."""
+
+
+def test_a_renewed_certificate_is_shown_to_new_connections(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The server need not be started again; what cannot be used is told once, and the one of before stays."""
+    first, second = certified(tmp_path), certified(tmp_path / "new")
+    certificate = tls.Certificate(str(first.certificate), str(first.key))
+    before, after = first.certificate.read_text(), second.certificate.read_text()
+    caplog.set_level(logging.INFO)
+
+    async def followed(text: str) -> None:
+        following = asyncio.create_task(certificate.follow(0.001))
+        while text not in caplog.text:
+            await asyncio.sleep(0.001)
+        following.cancel()
+
+    with served(nothing, ssl_context_factory=lambda *_: certificate.context) as port:
+        assert (before, False) == (shown(port), certificate.renew())
+        second.certificate.replace(first.certificate)
+        asyncio.run(followed("does not belong to the certificate"))
+        assert (before, False) == (shown(port), certificate.renew())
+        second.key.replace(first.key)
+        asyncio.run(followed("the certificate is renewed"))
+        assert after == shown(port)
+        first.key.unlink()
+        with pytest.raises(InvalidSetting, match=r"server\.key.* no such file"):
+            certificate.renew()
+        assert (after, False) == (shown(port), certificate.renew())
