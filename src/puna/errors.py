@@ -36,7 +36,7 @@
     │   ├── InsufficientMemory
     │   └── KeysUnreadable        which keys there are cannot be told, so that nobody may come in
     ├── StoreError 500
-    │   ├── DigestMismatch
+    │   ├── DigestMismatch 400    what came is not what it was announced as
     │   ├── CorruptManifest
     │   ├── CorruptModel          a GGUF file that cannot be read
     │   ├── UnknownRenderer       a model wants a renderer that puna does not have

@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx2
 
@@ -24,6 +24,7 @@ from puna import OLLAMA_API_VERSION, __version__
 from puna.errors import Unreachable
 
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1")
+_USER = re.compile(r"^([^/]*//)[^/]*@")
 _PORTS = {"http": 80, "https": 443}
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """OpenSSL's names for it, which change with its version."""
@@ -62,10 +63,27 @@ def origin(url: str) -> tuple[str, str, int]:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
-        raise Unreachable(f"{url!r} is not a URL: {error}") from error
+        raise Unreachable(f"{shown(url)!r} is not a URL: {error}") from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise Unreachable(f"{url!r} is not a URL of http or https")
+        raise Unreachable(f"{shown(url)!r} is not a URL of http or https")
     return parts.scheme, parts.hostname, port
+
+
+def joined(url: str, target: str) -> str:
+    """Where ``target``, which came from ``url``, leads: a URL, or one relative to that.
+
+    Raises:
+        Unreachable: nowhere.
+    """
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise Unreachable(f"{shown(url)} leads to {shown(target)!r}, which is not a URL: {error}") from error
+
+
+def shown(url: str) -> str:
+    """``url`` as errors and logs may have it: without user and password, and without its query, which may be signed."""
+    return _USER.sub(r"\1", url.partition("?")[0])
 
 
 def proxy(url: str) -> str | None:
@@ -82,8 +100,10 @@ def proxy(url: str) -> str | None:
     if not found or _LOOPBACK.fullmatch(host) or urllib.request.proxy_bypass(f"{host}:{port}"):
         return None
     found = found if "://" in found else f"http://{found}"
-    if urlsplit(found).scheme not in _PORTS:
-        raise Unreachable(f"the proxy {_without_password(found)} is neither of http nor of https")
+    try:
+        origin(found)
+    except Unreachable as error:
+        raise Unreachable(f"the proxy cannot be used: {error}") from error
     return found
 
 
@@ -155,10 +175,6 @@ def _proxy_credentials(proxy: str) -> dict[str, str]:
         return {}
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-
-
-def _without_password(url: str) -> str:
-    return url.rpartition("@")[2]
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -94,6 +94,7 @@ const first = await openai.responses.create({ model: 'smollm2', input: 'I am Bo.
 const second = openai.responses.stream({
   model: 'smollm2',
   input: 'Who?',
+  temperature: 0,
   previous_response_id: first.id,
   max_output_tokens: 8,
 })

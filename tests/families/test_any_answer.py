@@ -69,7 +69,11 @@ def found(parser: str, chat: Chat, prompt: str, arriving: Iterable[str]) -> list
     return [{type(event).__name__: asdict(event)} for event in joined]
 
 
-NO_TEXT = {"cohere": ("<|END_OF_TURN_TOKEN|>",), "gemma4": ("thought",)}
+NO_TEXT = {
+    "cohere": ("<|END_OF_TURN_TOKEN|>",),
+    "deepseek3": ("<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>"),
+    "gemma4": ("thought",),
+}
 """What a parser drops though the engine need not be told of it."""
 
 

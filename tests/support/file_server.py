@@ -200,6 +200,12 @@ def stalled(after: int) -> Fault:
     return fault
 
 
+def redirect_and_stall(_server: FileServer, _request: Request, peer: socket.socket) -> None:
+    """Announce a page with a redirect, and never send it."""
+    head(peer, 307, "Location: /elsewhere", "Content-Length: 100")
+    peer.recv(1)
+
+
 def redirect(url: str) -> Fault:
     """Send the client elsewhere."""
     return status(307, f"Location: {url}")

@@ -56,8 +56,7 @@ class Child:
         Raises:
             ConversionFailed: it ended in any other way; the text is what it said last.
         """
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
+        while line := await self._line():
             try:
                 yield _decode(line)
             except msgspec.MsgspecError:
@@ -68,6 +67,13 @@ class Child:
         if code:
             log.error("%s failed (status %d): %s", self._name, code, "\n".join(self._lines))
             raise ConversionFailed(self._lines[-1] if self._lines else f"{self._name} ended with status {code}")
+
+    async def _line(self) -> bytes:
+        """The next line it says, b"" at the end. One beyond all measure, as progress bars write, is left out."""
+        assert self._process.stderr is not None
+        while True:
+            with contextlib.suppress(ValueError):  # what the reader raises after it dropped such a line
+                return await self._process.stderr.readline()
 
 
 @asynccontextmanager

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from puna.conversion import safetensors
 from puna.conversion.safetensors import Tensor
@@ -46,7 +47,7 @@ _TYPES = {"F32": "F32", "F16": "F16", "BF16": "F32"}
 class Config(msgspec.Struct, frozen=True):
     """``adapter_config.json``, as far as it matters."""
 
-    r: int
+    r: Annotated[int, Meta(ge=1)]
     lora_alpha: float
     peft_type: str = "LORA"
     use_rslora: bool = False
@@ -127,9 +128,12 @@ def _size(tensor: Tensor) -> int:
 def _turned(content: bytes, tensor: Tensor, name: str, base: Gguf) -> bytes:
     """``content`` with its rows in GGUF's order: of each head, those of both halves in turn."""
     heads = {"attn_q": base.head_count, "attn_k": base.head_count_kv}.get(name.split(".")[2], 0)
-    if base.architecture not in _ROTATED or not heads or not name.endswith("lora_b"):
+    if base.architecture not in _ROTATED or heads <= 0 or not name.endswith("lora_b"):
         return content
-    rows, width = tensor.shape[0], len(content) // tensor.shape[0]
+    rows = tensor.shape[0]
+    if not rows or rows % (2 * heads):
+        raise NotCapable(f"the adapter has a tensor that does not fit the {heads} heads of the model: {name}")
+    width = len(content) // rows
     return b"".join(content[row * width : (row + 1) * width] for row in _order(rows, heads))
 
 

@@ -70,12 +70,15 @@ def _pieces(
     pool: ThreadPoolExecutor, data: mmap.mmap, have: Stored, want: Planned, *, ahead: int
 ) -> Iterator[tuple[bytes | bytearray, int]]:
     """A tensor in its new type, piece by piece, each with the bytes it took before; ``ahead`` are worked at at once."""
-    columns, count = have.shape[0], prod(have.shape)
+    count = prod(have.shape)
+    if not count:
+        return
+    columns = have.shape[0] if have.shape else 1
     rows = max(1, _PIECE_ELEMENTS // columns)
-    width = have.size * columns // count if count else 0
+    width = have.size * columns // count
     start = ctypes.addressof(ctypes.c_char.from_buffer(data)) + have.start
     waiting: deque[tuple[Future[bytearray], int]] = deque()
-    for first in range(0, count // columns if columns else 0, rows):
+    for first in range(0, count // columns, rows):
         these = min(rows, count // columns - first)
         at, size = first * width, these * width
         if have.type == want.type:

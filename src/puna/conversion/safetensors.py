@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from puna.errors import CorruptModel, StoreError
 
 _MOST_HEADER = 100 << 20
+_MOST_ROWS = 1 << 48
+"""Along any dimension: what a GGUF file can say, and more than a file can have."""
 
 
 class _Entry(msgspec.Struct, frozen=True):
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[Annotated[int, Meta(ge=0, le=_MOST_ROWS)], ...]
     data_offsets: tuple[int, int]
 
 

@@ -15,6 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
+from puna import network
 from puna.download.pace import Pace
 from puna.download.partial import Part, Partial
 from puna.download.ranged import Body, Broken, Fetcher, Location, RangeIgnored, Refused, Source
@@ -195,8 +196,8 @@ class _Run:
                     raise failure
             tries = 0 if progress() > before else tries + 1
             if tries >= self._patience.tries:
-                raise Unreachable(f"max retries exceeded: {_shown(location)}: {failure}") from failure
-            log.info("trying again: %s: %s", _shown(location), failure)
+                raise Unreachable(f"max retries exceeded: {network.shown(location.url)}: {failure}") from failure
+            log.info("trying again: %s: %s", network.shown(location.url), failure)
             if isinstance(failure, Refused) and failure.status not in _PASSING:
                 # The address may have expired, or the token: the source knows, or says what is wrong.
                 self._location = await self._download.source.locate(refused=True)
@@ -299,8 +300,3 @@ async def _ended(*tasks: asyncio.Future[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _shown(location: Location) -> str:
-    """The URL without its query, which may hold signatures."""
-    return location.url.partition("?")[0]

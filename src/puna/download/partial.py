@@ -267,7 +267,7 @@ def _found(path: Path, total: int) -> list[Part]:
             key=lambda one: one.n,
         )
         size = path.stat().st_size
-    except (msgspec.MsgspecError, FileNotFoundError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, FileNotFoundError):
         return []
     parts: list[Part] = []
     end = 0

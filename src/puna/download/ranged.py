@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urljoin
 
 from puna import network
 from puna.errors import Unreachable
@@ -126,11 +125,12 @@ class Fetcher:
             target = response.headers.get("Location")
             if response.status not in _REDIRECTS or target is None:
                 break
-            response.read1(1 << 16)
+            with _translated():
+                response.read1(1 << 16)
             self._settle(response)
-            before, url = url, urljoin(url, target)
+            before, url = url, network.joined(url, target)
             if location.verified and network.origin(before)[0] != "http" and network.origin(url)[0] == "http":
-                raise Unreachable(f"a redirect leads from HTTPS to HTTP: {url.partition('?')[0]}")
+                raise Unreachable(f"a redirect leads from HTTPS to HTTP: {network.shown(url)}")
         else:
             raise Unreachable(f"more than {_MOST_REDIRECTS} redirects")
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from puna.families import Chat, Parser, Reading, Renderer
+from puna.scanner import Scanner
 from puna.template.tooljson import described
+from puna.toolcalls.calls import CallReader
 from puna.toolcalls.deepseek import CALL, CALL_END, CALLS, CALLS_END, READERS, SEPARATOR, TOKENS
 from puna.toolcalls.jsontext import compact
 from puna.toolcalls.tagged import THINK, THOUGHT, Start, TaggedParser, Tags
@@ -17,6 +19,7 @@ _USER = "<｜User｜>"
 _ASSISTANT = "<｜Assistant｜>"
 _OUTPUT = "<｜tool▁output▁begin｜>"
 _OUTPUT_END = "<｜tool▁output▁end｜>"
+_OUTPUT_TAGS = (_OUTPUT, _OUTPUT_END)
 
 _TOOL_FORMAT = f"""
 IMPORTANT: ALWAYS adhere to this exact format for tool use:
@@ -36,10 +39,18 @@ def _render(chat: Chat) -> str:
     return _BEGIN + system + "".join(_tools(chat.tools)) + "".join(_turns(chat))
 
 
+def _unmarked(_scanner: Scanner, opening: str, _ends: Sequence[str]) -> Iterator[str]:
+    """The white space before a tag of tools' results, which a model at times writes around what it quotes of them."""
+    yield opening[: opening.rindex("<｜")]
+
+
+_READERS: Mapping[str, CallReader] = {**READERS, **dict.fromkeys(_OUTPUT_TAGS, _unmarked)}
+
+
 def _parser(chat: Chat, prompt: str) -> Parser:
     """A parser for the answer to ``prompt``. It reasons if the chat wants that, but not right after a tool's result."""
     reasons = bool(chat.think) and not prompt.rstrip().endswith(_OUTPUT_END)
-    return TaggedParser(READERS, Tags(trims_start=True), Start.after(prompt, chat.prefill, reasons=reasons))
+    return TaggedParser(_READERS, Tags(trims_start=True), Start.after(prompt, chat.prefill, reasons=reasons))
 
 
 def _tools(tools: Sequence[Tool]) -> Iterator[str]:

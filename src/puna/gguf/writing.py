@@ -140,7 +140,7 @@ def joined(files: Sequence[Path]) -> tuple[int, Iterator[bytes]]:
     parts = sorted((take_apart(file) for file in files), key=lambda one: _split_number(one, "split.no"))
     count = _split_number(parts[0], "split.count")
     numbers = [_split_number(one, "split.no") for one in parts]
-    if numbers != list(range(count)):
+    if count != len(numbers) or numbers != list(range(len(numbers))):
         have = ", ".join(str(number + 1) for number in numbers)
         raise CorruptModel(f"a model in {count} parts cannot be made of the parts {have}")
     tensors = [tensor for one in parts for tensor in one.tensors]

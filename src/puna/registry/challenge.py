@@ -25,7 +25,7 @@ Fetch = Callable[[str, str, Mapping[str, str], bytes], Awaitable[tuple[int, byte
 """Sends a method to a URL with headers and a body; gives the reply's status and body."""
 
 _SCHEME = re.compile(r"(?:^|,)\s*(Bearer|Basic)\b", re.IGNORECASE)
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _NO_BODY = base64.b64encode(hashlib.sha256().hexdigest().encode()).decode()
 
 

@@ -1,26 +1,34 @@
-"""GGUF files at a URL. The model is named after the file; a split one is fetched with its other parts."""
+"""GGUF files at a URL. The model is named after the file; a split one is fetched with its other parts.
+
+A user name and password in the URL are shown to its host when that asks for some, and to nobody else.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable, Sequence
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from puna import network
 from puna.download import Source
-from puna.errors import InvalidDigest, InvalidName, InvalidRequest, RegistryError, RemoteNotFound
+from puna.errors import InvalidDigest, InvalidName, InvalidRequest, RegistryError, RemoteNotFound, Unreachable
 from puna.names import Digest, ModelName
 from puna.registry import FileSet, Place, RemoteFile
+from puna.registry.credentials import Credentials, credentials_for
 from puna.registry.session import Reply, Session
 from puna.registry.source import SessionSource
 
-_SPLIT = re.compile(r"-00001-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
+_SPLIT = re.compile(r"-00001-of-(?!00000)(\d{5})(?=\.gguf$)", re.IGNORECASE)
 _NAMELESS = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def claims(reference: str) -> bool:
     """Whether it is the URL of a GGUF file."""
-    parts = urlsplit(reference.strip())
+    try:
+        parts = urlsplit(reference.strip())
+    except ValueError:  # it names nothing, then
+        return False
     return parts.scheme.lower() in ("http", "https") and parts.path.lower().endswith(".gguf")
 
 
@@ -29,14 +37,26 @@ def open(reference: str, *, insecure: bool) -> Place:  # noqa: A001 - the contra
 
     Raises:
         InvalidName: no model can be named after it.
-        InvalidRequest: it is to be fetched by HTTP, and that is not allowed.
+        InvalidRequest: it is no URL, or to be fetched by HTTP, which is not allowed.
     """
-    url = reference.strip()
-    parts = urlsplit(url)
-    if parts.scheme.lower() == "http" and not insecure:
+    parts = urlsplit(reference.strip())
+    try:
+        scheme, _, _ = network.origin(parts.geturl())
+    except Unreachable as error:
+        raise InvalidRequest(str(error)) from error
+    if scheme == "http" and not insecure:
         raise InvalidRequest("insecure protocol http")
-    session = Session(parts.netloc.rpartition("@")[2], scheme=parts.scheme.lower(), insecure=insecure)
-    return DirectFiles(_name(parts.path, reference), session, url)
+    host = parts.netloc.rpartition("@")[2]
+    session = Session(host, scheme=scheme, insecure=insecure, credentials=_credentials(parts, host))
+    return DirectFiles(_name(parts.path, reference), session, parts._replace(netloc=host).geturl())
+
+
+def _credentials(parts: SplitResult, host: str) -> Callable[[str], Credentials | None]:
+    """What finds the credentials for a host: those in the URL of ``parts`` for its own."""
+    if not parts.username:
+        return credentials_for
+    given = Credentials(unquote(parts.username), unquote(parts.password or ""))
+    return lambda asked: given if asked == host else credentials_for(asked)
 
 
 def _name(path: str, reference: str) -> ModelName:
@@ -80,8 +100,8 @@ class DirectFiles(Place):
         reply = first if first.status < 300 else await self.session.request("HEAD", url)
         reply.check()
         size = reply.headers.get("content-length", "")
-        if not size.isdigit():
-            raise RegistryError(f"{url.partition('?')[0]}: the server does not say how large the file is")
+        if not (size.isascii() and size.isdigit()):
+            raise RegistryError(f"{network.shown(url)}: the server does not say how large the file is")
         digest = _digest(first) or _digest(reply)
         version = reply.headers.get("etag") or reply.headers.get("last-modified", "")
         return RemoteFile(

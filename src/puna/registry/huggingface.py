@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from puna import registry
+from puna import network, registry
 from puna.download import Source
 from puna.errors import InvalidDigest, InvalidName, RegistryError, RemoteNotFound
 from puna.names import Digest, ModelName
@@ -26,7 +26,7 @@ _REFUSED = frozenset({400, 404, 405, 410, 422, 501})
 """What the endpoint answers when it does not serve this; anything else is about us, or passes."""
 
 _MOST_PAGES = 100
-_NEXT = re.compile(r'<([^>]+)>\s*;[^,]*rel="?next"?')
+_NEXT = re.compile(r'<([^<>]+)>\s*;[^,<]*rel="?next"?')
 
 
 def claims(reference: str) -> bool:
@@ -139,5 +139,5 @@ def _following(reply: Reply) -> str:
     found = _NEXT.search(reply.headers.get("link", ""))
     if found is None:
         return ""
-    target = urlsplit(urljoin(reply.url, found.group(1)))
+    target = urlsplit(network.joined(reply.url, found.group(1)))
     return f"{target.path}?{target.query}"

@@ -94,7 +94,7 @@ class Sending:
         try:
             return self._exchange(file)
         except (ssl.SSLError, http.client.HTTPException, _Lost) as error:
-            raise Unreachable(f"{self._method} {self._url.partition('?')[0]}: {network.reason(error)}") from error
+            raise Unreachable(f"{self._method} {network.shown(self._url)}: {network.reason(error)}") from error
         finally:
             os.close(file)
             if self._connection is not None:
@@ -107,13 +107,16 @@ class Sending:
         end = None if connection is None else connection.sock
         if end is not None:
             with contextlib.suppress(OSError):  # it may be closed just now
-                end.shutdown(socket.SHUT_RDWR)
+                # Not by TLS's own way, which is not for two threads.
+                socket.socket.shutdown(end, socket.SHUT_RDWR)
 
     def _exchange(self, file: int) -> Sent:
         with _lost():
             way = network.way(self._url)
             connection = self._connection = way.connection(verified=self._verified, timeout=self._patience.connect)
             connection.connect()
+            if self._stopped.is_set():
+                raise InterruptedError("stopped")
             connection.putrequest(self._method, way.target, skip_host=True, skip_accept_encoding=True)
             connection.putheader("Host", urlsplit(self._url).netloc.rpartition("@")[2])
             for name, value in {**self._headers, **way.headers}.items():

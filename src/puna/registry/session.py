@@ -11,12 +11,12 @@ import logging
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -28,9 +28,6 @@ from puna.registry.credentials import Credentials, access_token, credentials_for
 from puna.registry.key import default_path
 
 log = logging.getLogger(__name__)
-
-Content = bytes | Callable[[], AsyncIterator[bytes]]
-"""The body of a request; a callable makes it anew for each try."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
@@ -133,7 +130,7 @@ class Session:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        content: Content = b"",
+        content: bytes = b"",
         follow: bool = True,
     ) -> Reply:
         """Send a request to ``url``, or to the registry when that is a path, and read the reply, whatever its status.
@@ -150,11 +147,11 @@ class Session:
             reply = await self._authorized(method, url, headers or {}, content)
             if reply.status not in _REDIRECTS or not follow or "location" not in reply.headers:
                 return reply
-            url = urljoin(reply.url, reply.headers["location"])
+            url = network.joined(reply.url, reply.headers["location"])
             self._check_downgrade(reply.url, url)
             if reply.status == 303 and method != "HEAD":
                 method, content = "GET", b""
-        raise RegistryError(f"{method} {url}: more than {_MOST_REDIRECTS} redirects")
+        raise RegistryError(f"{method} {network.shown(url)}: more than {_MOST_REDIRECTS} redirects")
 
     def authorization(self, url: str) -> dict[str, str]:
         """The headers that show ``url`` who we are, as far as that is known by now."""
@@ -166,7 +163,7 @@ class Session:
             return {"Authorization": f"Bearer {token}"}
         return {}
 
-    async def _authorized(self, method: str, url: str, headers: Mapping[str, str], content: Content) -> Reply:
+    async def _authorized(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
         target = url if "://" in url else self.url(url)
         shown = self.authorization(target)
         reply = await self._persistent(method, url, {**headers, **shown}, content)
@@ -203,7 +200,7 @@ class Session:
         reply = await self._persistent(method, url, headers, content)
         return reply.status, reply.body
 
-    async def _persistent(self, method: str, url: str, headers: Mapping[str, str], content: Content) -> Reply:
+    async def _persistent(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
         for pause in (*self._patience.pauses, None):
             target = url if "://" in url else self.url(url)
             try:
@@ -212,7 +209,7 @@ class Session:
                 changed = _may_be_tls(error) and self._change_scheme(target)
                 if pause is None or not (changed or _may_pass(error)):
                     raise Unreachable(f"{_asking(method, target)}: {_failing(error, target)}") from error
-                log.debug("trying again: %s %s: %s", method, _shown(target), error)
+                log.debug("trying again: %s %s: %s", method, network.shown(target), error)
             except (httpx2.InvalidURL, httpx2.HTTPError) as error:
                 raise Unreachable(f"{_asking(method, target)}: {error}") from error
             else:
@@ -228,15 +225,14 @@ class Session:
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads clients, hides nothing
         raise Unreachable(f"{_asking(method, url)}: no answer")
 
-    async def _once(self, method: str, url: str, headers: Mapping[str, str], content: Content) -> Reply:
-        sent = content if isinstance(content, bytes) else content()
+    async def _once(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
         body = bytearray()
         client = self._client(network.proxy(url))
-        async with client.stream(method, url, headers=headers, content=sent or None) as response:
+        async with client.stream(method, url, headers=headers, content=content or None) as response:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > _LARGEST_REPLY:
-                    raise RegistryError(f"{method} {_shown(url)}: the reply is larger than {_LARGEST_REPLY} bytes")
+                    raise RegistryError(f"{_asking(method, url)}: the reply is larger than {_LARGEST_REPLY} bytes")
             return Reply(method, str(response.url), response.status_code, response.headers, bytes(body))
 
     def _client(self, proxy: str | None) -> httpx2.AsyncClient:
@@ -259,7 +255,7 @@ class Session:
 
     def _check_downgrade(self, before: str, after: str) -> None:
         if not self.insecure and network.origin(before)[0] == "https" and network.origin(after)[0] != "https":
-            raise RegistryError(f"a redirect leads from HTTPS to HTTP: {_shown(after)}")
+            raise RegistryError(f"a redirect leads from HTTPS to HTTP: {network.shown(after)}")
 
 
 def _host(url: str) -> str:
@@ -269,7 +265,7 @@ def _host(url: str) -> str:
 
 def _asking(method: str, url: str) -> str:
     """A request in the words that Ollama's users know."""
-    return f'{method.capitalize()} "{_shown(url)}"'
+    return f'{method.capitalize()} "{network.shown(url)}"'
 
 
 def _failing(error: Exception, url: str) -> str:
@@ -278,11 +274,6 @@ def _failing(error: Exception, url: str) -> str:
     place = httpx2.URL(url)
     port = place.port or {"http": 80}.get(place.scheme, 443)
     return f"dial tcp {place.host}:{port}: connect: {reason(error)}"
-
-
-def _shown(url: str) -> str:
-    """``url`` without its query, which may hold signatures."""
-    return url.partition("?")[0]
 
 
 def _may_be_tls(error: Exception) -> bool:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from puna import network
 from puna.download.pace import Pace
@@ -170,7 +170,7 @@ class Upload:
                 here = self._url
                 self._move_on(here, sent.headers)
                 if sent.status in _REDIRECTS:
-                    target = urljoin(here, sent.headers.get("location", ""))
+                    target = network.joined(here, sent.headers.get("location", ""))
                     elsewhere.append(asyncio.create_task(self._put(part, target, slots)))
                     self._offset += part.size
                 else:
@@ -314,12 +314,12 @@ class Upload:
         """Take the place for what comes next from a reply of ``base``, if it says one."""
         found = headers.get("docker-upload-location") or headers.get("location")
         if found:
-            self._url = urljoin(base, found)
+            self._url = network.joined(base, found)
             self._check_downgrade(self._url)
 
     def _check_downgrade(self, url: str) -> None:
         if not self._session.insecure and network.origin(url)[0] != "https":
-            raise RegistryError(f"a registry of HTTPS wants an upload without it: {url.partition('?')[0]}")
+            raise RegistryError(f"a registry of HTTPS wants an upload without it: {network.shown(url)}")
 
 
 async def exists(session: Session, path: str, digest: Digest) -> bool:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from puna.engine import LoadSpec, Sampling
-from puna.engine.schema import enforceable
 from puna.errors import InvalidRequest, NotCapable
 from puna.events import Done, Event, Rendered
 from puna.families import Chat, Parser
-from puna.families.finding import Family, find
+from puna.families.finding import find
 from puna.families.generic import Plain
 from puna.media import shielded
-from puna.options import Options, merge
+from puna.options import merge
 from puna.scheduler.pool import Lease
 from puna.service import conversation, media, vocabulary
 from puna.service.answering import Answered, Answering, Rendering, text_of
 from puna.service.blocking import blocking
+from puna.service.job import Job
 from puna.service.leasing import Leasing
-from puna.service.toolchoice import call_schema, offered
-from puna.store.models import Model
+from puna.service.toolchoice import offered
 from puna.template.prompt import DEFAULT_TEMPLATE, PromptTemplate
 from puna.types import (
     ChatRequest,
@@ -31,88 +29,11 @@ from puna.types import (
     Message,
     Prompt,
     RunningModel,
-    Think,
     Timings,
-    Tool,
-    ToolChoice,
 )
-
-_MOST_CONTEXTS = 10
-"""An answer without a limit of its own ends after this many contexts' worth of tokens, so that none runs for ever."""
-
-_NO_SHIFT = frozenset({"deepseek2"})
-"""Architectures whose context cannot be shifted while they generate."""
 
 _PAINTS = "image"
 """What the config of a model that makes images says it can do."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A request made ready: what it asks of which model, and what holds for it."""
-
-    request: Inference
-    model: Model
-    family: Family
-    options: Options
-    spec: LoadSpec
-    think: Think
-    started: float
-    tools: tuple[Tool, ...] = ()
-    """Those that the model is offered."""
-
-    def sampling(self, num_ctx: int) -> Sampling:
-        """How the answer is drawn, in a context of ``num_ctx`` tokens."""
-        request, most = self.request, _MOST_CONTEXTS * num_ctx
-        wanted, back, kept = self.options.num_predict, self.options.repeat_last_n, self.options.num_keep
-        return Sampling(
-            options=replace(self.options, repeat_last_n=back if back >= 0 else num_ctx, num_keep=max(kept, -1)),
-            max_tokens=wanted if 0 <= wanted <= most else most,
-            num_ctx=num_ctx,
-            # An answer that has to be a tool call has no text.
-            format=None if self.must_call else request.format,
-            top_logprobs=request.top_logprobs if request.logprobs else None,
-            logit_bias=request.logit_bias,
-        )
-
-    @property
-    def choice(self) -> ToolChoice:
-        """What was said of the calling of tools."""
-        return self.request.tool_choice if isinstance(self.request, ChatRequest) else ToolChoice()
-
-    @property
-    def must_call(self) -> bool:
-        """Whether the answer has to be a tool call."""
-        return self.choice.mode == "required"
-
-    @property
-    def shift(self) -> bool:
-        """Whether generation may go on when the context is full."""
-        return self.request.shift if self.request.shift is not None else self.model.details.family not in _NO_SHIFT
-
-    def check(self) -> None:
-        """Find out, before a model is loaded for it, whether an answer can be held to what is asked.
-
-        Raises:
-            InvalidRequest: the schema of the answer, or of a call that it must be, cannot be followed.
-        """
-        if self.request.render_only:
-            return
-        if self.must_call:
-            call_schema(self.tools)
-        elif isinstance(self.request.format, Mapping):
-            enforceable(self.request.format)
-
-    def chat(self, messages: Sequence[Message]) -> Chat:
-        """The chat that ``messages`` make with the rest of the request."""
-        return Chat(tuple(messages), self.tools, self.think)
-
-    def rendered(self, messages: Sequence[Message]) -> Prompt | Conversation:
-        """What the engine is given for ``messages``, which hold the markers of their images."""
-        prompt = self.family.render(self.family.prepare(self.chat(messages)))
-        if isinstance(prompt, Conversation):
-            return replace(prompt, parallel_calls=self.choice.parallel)
-        return prompt
 
 
 class ChatService:
@@ -183,7 +104,7 @@ class ChatService:
         """The models in memory, the one that stays longest first."""
         return self._leasing.running()
 
-    def _job(self, request: Inference, what: str) -> _Job:
+    def _job(self, request: Inference, what: str) -> Job:
         started = self._leasing.clock()
         model = self._leasing.model(request.model)
         if "completion" not in model.capabilities:
@@ -194,15 +115,15 @@ class ChatService:
         asked = request.think if thinks or not request.think else None
         think = True if thinks and asked is None else asked
         options = merge(model.parameters, request.options)
-        return _Job(request, model, find(model), options, self._leasing.plan(model, options), think, started)
+        return Job(request, model, find(model), options, self._leasing.plan(model, options), think, started)
 
-    def _lease(self, job: _Job) -> AbstractAsyncContextManager[Lease]:
+    def _lease(self, job: Job) -> AbstractAsyncContextManager[Lease]:
         job.check()
         return self._leasing.lease(job.model, job.spec, job.options, job.request.keep_alive)
 
     async def _answer(
         self,
-        job: _Job,
+        job: Job,
         lease: Lease,
         messages: Sequence[Message],
         rendering: Rendering,
@@ -233,7 +154,7 @@ class ChatService:
                 else:
                     yield event
 
-    async def _done(self, job: _Job, lease: Lease, answered: Answered) -> Done:
+    async def _done(self, job: Job, lease: Lease, answered: Answered) -> Done:
         stopped = answered.stopped
         tokens: tuple[int, ...] = ()
         if isinstance(job.request, GenerateRequest) and not job.request.raw:
@@ -262,20 +183,20 @@ async def _reasoning_tokens(lease: Lease, answered: Answered) -> int:
     return min(len(found), answered.stopped.usage.completion_tokens)
 
 
-async def _readable(job: _Job, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+async def _readable(job: Job, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """``messages`` with their images as the engine reads them, if the model may have them."""
     media.check(job.model, messages)
     return await blocking(media.readable, messages) if media.images(messages) else messages
 
 
-async def _rendered(job: _Job, lease: Lease, messages: Sequence[Message]) -> Prompt | Conversation:
+async def _rendered(job: Job, lease: Lease, messages: Sequence[Message]) -> Prompt | Conversation:
     """What the engine is given for ``messages``, by the family of the model."""
     prompt = job.rendered(media.marked(job.model, messages))
     return await _as_read(job, lease, prompt, media.images(messages))
 
 
 async def _as_read(
-    job: _Job, lease: Lease, prompt: Prompt | Conversation, images: tuple[bytes, ...]
+    job: Job, lease: Lease, prompt: Prompt | Conversation, images: tuple[bytes, ...]
 ) -> Prompt | Conversation:
     """``prompt`` made such that the family's parser can read the answer: as text, where that is what it reads."""
     if isinstance(prompt, Conversation):
@@ -287,7 +208,7 @@ async def _as_read(
     return replace(prompt, text=text, images=images, preserved_tokens=job.family.tokens)
 
 
-async def _prompt_rendering(job: _Job, request: GenerateRequest, lease: Lease) -> Rendering:
+async def _prompt_rendering(job: Job, request: GenerateRequest, lease: Lease) -> Rendering:
     """How generate's prompt becomes what the engine is given."""
     before = await lease.loaded.detokenize(request.context) if request.context else ""
     # A model without any template is a base model: its prompt is what the caller wrote.
@@ -318,7 +239,7 @@ async def _prompt_rendering(job: _Job, request: GenerateRequest, lease: Lease) -
     return rendering
 
 
-def _prompt_parser(job: _Job, request: GenerateRequest) -> Callable[[Chat, str], Parser]:
+def _prompt_parser(job: Job, request: GenerateRequest) -> Callable[[Chat, str], Parser]:
     """How the answer to generate's prompt is read: as the model's, except where the model is not at its own job.
 
     A family's own parser knows answers to what its renderer makes, and would take any text for reasoning.

@@ -67,12 +67,13 @@ def _read(request: CreateRequest) -> tuple[Modelfile, Path | None]:
     if request.modelfile:
         return modelfile.parse(request.modelfile), None
     caller().rights.require("admin")
-    path = Path(request.path).expanduser()
     try:
+        path = Path(request.path).expanduser()
         return modelfile.parse(path.read_bytes()), path.parent
-    except OSError as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the path may be none, or of a user that is none
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
         raise InvalidRequest(
-            f"the Modelfile {request.path} cannot be read on the server ({error.strerror}): send its text as modelfile"
+            f"the Modelfile {request.path} cannot be read on the server ({reason}): send its text as modelfile"
         ) from error
 
 
@@ -86,7 +87,10 @@ def _file(blobs: Blobs, text: str, folder: Path | None) -> tuple[str, str] | Non
 
 
 def _copied(blobs: Blobs, text: str, folder: Path | None) -> tuple[str, str] | None:
-    path = Path(text).expanduser() if not folder else folder / Path(text).expanduser()
+    try:
+        path = (folder or Path()) / Path(text).expanduser()
+    except RuntimeError:  # "~" and a user that is none
+        return None
     if not path.is_absolute():
         return None
     caller().rights.require("admin")

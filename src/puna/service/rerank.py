@@ -98,19 +98,20 @@ class RerankService:
 
     async def _judged(self, request: RerankRequest) -> tuple[list[float], int]:
         """The probabilities with which a model says that each document answers the query, and the tokens it read."""
-        places = asyncio.Semaphore(_AT_ONCE)
+        found: dict[int, tuple[float, int]] = {}
+        waiting = enumerate(request.documents)
 
-        async def judge(document: str) -> tuple[float, int]:
-            async with places:
-                return await self._judgement(request, document)
+        async def judge() -> None:
+            for at, document in waiting:
+                found[at] = await self._judgement(request, document)
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(judge(document)) for document in request.documents]
+                for _ in range(_AT_ONCE):
+                    group.create_task(judge())
         except* Exception as errors:
             raise _first(errors) from errors
-        found = [task.result() for task in tasks]
-        return [score for score, _ in found], sum(tokens for _, tokens in found)
+        return [found[at][0] for at in sorted(found)], sum(tokens for _, tokens in found.values())
 
     async def _judgement(self, request: RerankRequest, document: str) -> tuple[float, int]:
         said = (

@@ -19,7 +19,11 @@ from puna.types import Tool, ToolCall
 TOKENS = (CALL, CALLED, "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
 """The tags of the syntax, which are special tokens of the models that use it."""
 
-_ARGUMENT = re.compile(r"\s*<arg_(key|value)>(.*?)</arg_\1>", re.DOTALL)
+_ARGUMENT = re.compile(
+    # Where a value's closing tag was forgotten, the next argument ends it.
+    r"\s*<arg_(key|value)>(.*?)(?:</arg_\1>|(?=<arg_key>[^<]*</arg_key>\s*<arg_value>))",
+    re.DOTALL,
+)
 _NAME = re.compile(r"([^\s<>{}]{1,256})\s*")
 _HEAD = r"[^\s<>{}]{1,256}\s{0,256}"
 _BEGINNING = re.compile(rf"\{{|{_HEAD}[<{{]")

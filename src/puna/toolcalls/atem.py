@@ -47,8 +47,8 @@ that can span
 </atem:function_calls>"""
 """What models were trained to be told after it."""
 
-_INVOKE = re.compile(r'<atem:invoke name="(?P<name>.*?)">\n?(?P<parameters>.*)</atem:invoke>', re.DOTALL)
-_PARAMETER = re.compile(r'<atem:parameter name="(?P<name>.*?)">(?P<value>.*?)</atem:parameter>\n?', re.DOTALL)
+_INVOKE = re.compile(r'<atem:invoke name="(?P<name>[^"]*)">\n?(?P<parameters>.*)</atem:invoke>', re.DOTALL)
+_PARAMETER = re.compile(r'<atem:parameter name="(?P<name>[^"]*)">(?P<value>.*?)</atem:parameter>\n?', re.DOTALL)
 
 
 def written(call: ToolCall) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,11 +213,11 @@ class _Reader:
         return found[0].rstrip()
 
     def _to_last_brace(self, start: int) -> str:
-        """All the text up to the brace that it ends with."""
-        text = self._text.rstrip()
-        if not (self._closed and text.endswith("}")):
+        """All the text up to the brace that it ends with, or should."""
+        if not self._closed:
             raise _MalformedError
-        self.at = len(text) - 1
+        text = self._text.rstrip()
+        self.at = len(text) - text.endswith("}")
         return text[start : self.at]
 
     def _skip(self, mark: str) -> bool:
@@ -231,7 +232,9 @@ class _Reader:
 def _literal(text: str) -> Any:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
+    number = float(text)
+    if not math.isfinite(number):
+        return text
     if re.fullmatch(r"-?[0-9]+", text):
         return int(text)
-    number = float(text)
     return int(number) if number.is_integer() else number

@@ -10,7 +10,7 @@ from typing import Any
 from puna.toolcalls.jsontext import decoded
 from puna.types import Tool
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _INT64 = range(-(1 << 63), 1 << 63)
 

@@ -26,6 +26,10 @@ match sys.argv[2]:
         sys.exit(3)
     case "die":
         os.kill(os.getpid(), 9)
+    case "bar":
+        print("\\r 12%|###" * 200_000, file=sys.stderr)
+        print("it cannot be done", file=sys.stderr)
+        sys.exit(3)
     case "wait":
         print(os.getpid(), flush=True)
         time.sleep(600)
@@ -49,7 +53,9 @@ def test_steps() -> None:
     assert [Step(1, 4), Step(4, 4)] == asyncio.run(said("end"))
 
 
-@pytest.mark.parametrize(("how", "text"), [("fail", "it cannot be done"), ("die", "a line of its log")])
+@pytest.mark.parametrize(
+    ("how", "text"), [("fail", "it cannot be done"), ("die", "a line of its log"), ("bar", "it cannot be done")]
+)
 def test_failures(how: str, text: str) -> None:
     """A child that fails is told of by its last words."""
     with pytest.raises(ConversionFailed) as caught:

@@ -104,6 +104,7 @@ def test_rank_stabilized() -> None:
     [
         (b"{", InvalidRequest),
         (b"{}", InvalidRequest),
+        (b'{"r": -8, "lora_alpha": 16, "use_rslora": true}', InvalidRequest),
         (b'{"r": 8, "lora_alpha": 16, "peft_type": "IA3"}', NotCapable),
         (b'{"r": 8, "lora_alpha": 16, "use_dora": true}', NotCapable),
         (b'{"r": 8, "lora_alpha": 16, "alpha_pattern": {"q_proj": 4}}', NotCapable),
@@ -123,9 +124,16 @@ def test_what_cannot_be_converted(tmp_path: Path, base: gguf.Gguf, write_gguf: W
     other = gguf.read(write_gguf(tmp_path / "o.gguf", {"general.architecture": "mamba"}))
     with pytest.raises(NotCapable, match='unsupported architecture "mamba"'):
         converted(tmp_path, pair("mlp.up_proj", 4), other)
+    for rows in (0, HEADS * 2 + 1):
+        with pytest.raises(NotCapable, match=r"does not fit the 2 heads of the model: blk.0.attn_q.weight.lora_b"):
+            converted(tmp_path, pair("self_attn.q_proj", rows), base)
     cut = write_safetensors(tmp_path / "cut.safetensors", pair("mlp.up_proj", 4))
     cut.write_bytes(cut.read_bytes()[:-1])
     with pytest.raises(CorruptModel, match="cut short"):
+        list(lora.converted(cut, config(), base))
+    header = json.dumps({"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}}).encode()
+    cut.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(CorruptModel, match="not a safetensors file"):
         list(lora.converted(cut, config(), base))
     cut.write_bytes(b"not safetensors at all")
     with pytest.raises(CorruptModel, match="not a safetensors file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_values(tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type, l
     said = capfd.readouterr().err.splitlines()
     total = sum(tensor.size for tensor in (WEIGHTS.astype(kind),)) * np.dtype(kind).itemsize + NORM.nbytes
     assert f'{{"completed":{total},"total":{total}}}' == said[-1]
+
+
+def test_tensors_of_one_number_and_of_none(tmp_path: Path, write_gguf: Callable[..., Path]) -> None:
+    """A model may have tensors without rows: they stay as they are."""
+    source = write_gguf(tmp_path / "a.gguf", {}, tensors={"scale": (), "none": (0, 4), "one.weight": (32, 2)})
+    out = io.BytesIO()
+    quantize(source, "Q8_0", out, threads=1)
+    (tmp_path / "b.gguf").write_bytes(out.getvalue())
+    found = {tensor.name: (tensor.type, tensor.shape) for tensor in gguf.read(tmp_path / "b.gguf").tensors}
+    assert {"scale": ("F16", ()), "none": ("F16", (0, 4)), "one.weight": ("Q8_0", (32, 2))} == found
 
 
 def test_numbers_that_are_none(tmp_path: Path) -> None:

@@ -128,6 +128,15 @@ def test_notes_that_cannot_be_right_are_not_believed(
     assert len(server.content) == server.sent
 
 
+def test_notes_that_cannot_be_read_are_not_believed(server: FileServer, blobs: Blobs, fetch: Fetch) -> None:
+    """Nor do notes that are no text any more stand in the way."""
+    _leave_partial(blobs, server, bytes(len(server.content)), (0, len(server.content), 7))
+    note = blobs.directory / f"{server.digest.filename}-partial-0"
+    note.write_bytes(note.read_bytes().replace(b"}", b',"Boot":"\xff"}'))
+    assert server.digest == fetch(server.wanted())[-1]
+    assert len(server.content) == server.sent
+
+
 def test_a_download_that_is_left_goes_on_later(
     server: FileServer, blobs: Blobs, downloads: Callable[[], Downloads], fetch: Fetch
 ) -> None:
@@ -259,6 +268,14 @@ def test_the_source_says_what_is_wrong(server: FileServer, fetch: Fetch) -> None
     with pytest.raises(RemoteNotFound):
         fetch(server.wanted(source=source))
     assert 1 == len(server.requests)
+
+
+@pytest.mark.parametrize("fault", [faults.redirect("http://["), faults.redirect_and_stall], ids=["nowhere", "stalls"])
+def test_a_redirect_that_comes_to_nothing_is_told(fault: Fault, server: FileServer, fetch: Fetch) -> None:
+    """A server that redirects to nonsense, or stands still while it does, is an error like any other of its kind."""
+    server.always = fault
+    with pytest.raises(Unreachable):
+        fetch(server.wanted())
 
 
 def test_redirects_that_lead_round_in_circles_end(server: FileServer, fetch: Fetch) -> None:

@@ -72,6 +72,19 @@ def test_what_cannot_be_joined(tmp_path: Path, numbers: list[int], total: int, t
     assert text == str(caught.value)
 
 
+def test_a_count_that_cannot_be_true(tmp_path: Path) -> None:
+    """A file that claims to be one of billions is an error at once, whatever the memory."""
+    writer = GGUFWriter(tmp_path / "0", "llama")
+    for key, value in {"split.no": 0, "split.count": 1 << 40, "split.tensors.count": 0}.items():
+        writer.add_uint64(key, value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(CorruptModel, match="a model in 1099511627776 parts cannot be made of the parts 1"):
+        writing.joined([tmp_path / "0"])
+
+
 def test_rewritten(tmp_path: Path, write_gguf: WriteGguf) -> None:
     """A file that is written anew without a change is the same to the byte."""
     values = {"a": 1, "b": 2.5, "c": "text", "d": True, "e": ["x", "yz"], "f": [1, 2, 3]}

@@ -15,6 +15,7 @@ from puna.http.dialects.ollama import bodies as ollama
 from puna.http.dialects.ollama import decode, embedding, tokens
 from puna.http.dialects.openai import bodies as openai
 from puna.http.dialects.openai import chat, completions, embeddings
+from puna.http.dialects.openai.responses.bodies import ResponsesBody
 from puna.http.dialects.openai.responses.decode import decode as decode_response
 from puna.http.dialects.puna import rerank
 
@@ -32,7 +33,7 @@ CASES: list[tuple[Callable[[bytes], Any], Any, str, dict[str, Any]]] = [
     (chat.decode, openai.ChatBody, "ChatCompletionRequest", {"messages": HI}),
     (completions.decode, openai.CompletionBody, "CompletionRequest", {"logprobs": 1, "best_of": 2}),
     (embeddings.decode, openai.EmbeddingsBody, "EmbedRequest", {"input": "Hi"}),
-    (lambda body: decode_response(body, "", 0), openai.ResponsesBody, "ResponsesRequest", {"input": "Hi"}),
+    (lambda body: decode_response(body, "", 0), ResponsesBody, "ResponsesRequest", {"input": "Hi"}),
     (anthropic_decode.messages, anthropic.MessagesBody, "MessagesRequest", {"messages": HI, "max_tokens": 1}),
     (anthropic_decode.count_tokens, anthropic.CountTokensBody, "CountTokensRequest", {"messages": HI}),
     (rerank.decode, rerank.RerankBody, "RerankRequest", {"query": "Hi", "documents": ["Hi"]}),

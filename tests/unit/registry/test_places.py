@@ -73,11 +73,17 @@ def test_a_url_without_tls_is_refused_unless_allowed() -> None:
     assert "model:latest" == registry.open("http://example.com/model.gguf", insecure=True).name.short
 
 
-@pytest.mark.parametrize("reference", ["", "a b", "https://example.com/-.gguf", "ftp://host/a/b"])
+@pytest.mark.parametrize("reference", ["", "a b", "https://example.com/-.gguf", "https://[x.gguf", "ftp://host/a/b"])
 def test_what_names_nothing_is_refused(reference: str) -> None:
     """Nonsense is an error before anything is sent."""
     with pytest.raises(InvalidName):
         registry.open(reference)
+
+
+def test_a_url_that_cannot_be_fetched_is_refused() -> None:
+    """A slip in a URL is the caller's to mend, and told before anything is sent."""
+    with pytest.raises(InvalidRequest, match=r"'https://host:port/model.gguf' is not a URL"):
+        registry.open("https://heidi:secret@host:port/model.gguf")
 
 
 def test_insecure_is_for_one_operation() -> None:

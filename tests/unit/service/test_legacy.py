@@ -99,6 +99,8 @@ def test_a_model_is_made_of_it(tmp_path: Path, write_gguf: Callable[..., Path]) 
         ("FROM ./own.gguf", "no such file on the server"),
         ("FROM /nowhere/own.gguf", "uploaded to /api/blobs"),
         ("FROM base\nADAPTER lora.gguf", "ADAPTER lora.gguf"),
+        ("FROM ~nobody-of-that-name/own.gguf", "no such file on the server"),
+        ("FROM ./o\0wn.gguf", "no such file on the server"),
     ],
 )
 def test_a_file_that_is_not_there_is_named(blobs: Blobs, text: str, why: str) -> None:
@@ -119,8 +121,9 @@ def test_what_is_no_modelfile_is_refused(blobs: Blobs, tmp_path: Path) -> None:
     """With the line, or with the path that cannot be read."""
     with pytest.raises(ModelfileError, match="line 2"):
         asked(blobs, modelfile="FROM base\nBAKE it")
-    with pytest.raises(InvalidRequest, match="cannot be read on the server"):
-        asked(blobs, path=str(tmp_path / "nothing"))
+    for path in (str(tmp_path / "nothing"), "~nobody-of-that-name/Modelfile", "/a\0b"):
+        with pytest.raises(InvalidRequest, match="cannot be read on the server"):
+            asked(blobs, path=path)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,16 @@ def test_arguments_keep_their_order() -> None:
     assert ["b", "a"] == list(read[0].arguments)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("1" * 5000, "1" * 5000), ("1e999", "1e999"), ("9" * 30, int("9" * 30)), ("-1.0", -1)]
+)
+def test_a_number_beyond_all_is_text(text: str, value: Any) -> None:
+    """A model that repeats itself does not lose its call."""
+    read = BRACES.read(f"call:f{{a:{text}}}", (), closed=True)
+    assert read is not None
+    assert {"a": value} == read[0].arguments
+
+
 def test_nesting_has_a_limit_and_no_error() -> None:
     """A model that repeats itself does not break the server."""
     assert BRACES.read("call:f{a:" + "[" * 100_000, (), closed=True) is None

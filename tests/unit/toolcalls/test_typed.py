@@ -43,6 +43,7 @@ def tool(name: str, **parameters: Any) -> Tool:
         ("1e999", ["number"], "1e999"),
         ("nan", ["number"], "nan"),
         ("1_000", ["integer", "number"], "1_000"),
+        ("1" * 5000, ["integer", "number"], "1" * 5000),
         ("٣", ["integer", "number"], "٣"),
         ("3.14.159", ["number"], "3.14.159"),
         ('["a", 1, null]', ["array"], ["a", 1, None]),

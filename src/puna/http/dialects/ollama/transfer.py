@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from puna import network
 from puna.errors import ModelNotFound, PunaError, RegistryError
 from puna.events import Progress
 from puna.http.dialects import About, Route, Transfers
@@ -52,7 +53,7 @@ class Moving:
     async def pull(self, request: Request) -> ASGIApp:
         """Fetch a model."""
         wanted, stream = decode.pull(await request.body())
-        concerns(wanted.model)
+        concerns(network.shown(wanted.model))
         steps = self._transfers.pull(wanted)
         if stream:
             return replies.stream(steps, encode.progress_line, _said)

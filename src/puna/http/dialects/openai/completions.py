@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,6 +24,8 @@ from puna.http.dialects.openai.chat import seeded
 from puna.http.stream import race
 from puna.types import GenerateRequest
 
+_DEFAULTS = {"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -42,13 +44,13 @@ class Call:
     stream: bool
     include_usage: bool
 
-    def answers(self, chat: Chat) -> list[AsyncGenerator[Event, None]]:
+    def answers(self, chat: Chat) -> Iterator[AsyncGenerator[Event, None]]:
         """All texts that are to be made, those of one prompt side by side."""
-        return [
+        return (
             chat.generate(replace(one, options=seeded(dict(one.options), at)))
             for one in self.requests
             for at in range(self.best_of)
-        ]
+        )
 
 
 def routes(chat: Chat) -> Sequence[Route]:
@@ -77,7 +79,7 @@ def decode(body: bytes) -> Call:
     fields = Fields(first_value(body), "CompletionRequest")
     model = fields.text("model")
     name = local_name(model, "remote model is")
-    options = parameters.options(fields, "max_completion_tokens", temperature=1.0, top_p=1.0)
+    options = parameters.options(fields, "max_completion_tokens", **_DEFAULTS)
     options["top_p"] = options["top_p"] or 1.0
     asked = fields.raw("logprobs") is not None
     alternatives = parameters.alternatives(fields, "logprobs") if asked else None

@@ -9,6 +9,7 @@ from msgspec import Meta
 from puna.http.dialects import About
 from puna.http.dialects.openai import bodies, wire
 from puna.http.dialects.openai.responses import wire as responses
+from puna.http.dialects.openai.responses.bodies import ResponsesBody
 
 _HI: dict[str, Any] = {"model": "smollm2", "messages": [{"role": "user", "content": "Hi"}]}
 _SKY = {"type": "object", "properties": {"sky": {"type": "string"}}, "required": ["sky"]}
@@ -74,7 +75,7 @@ TRANSCRIPTIONS = About(
 _ID = {"id": Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$", description="The id of a response that is kept.")]}
 
 RESPONSES = About(
-    takes=bodies.ResponsesBody,
+    takes=ResponsesBody,
     gives=responses.Response,
     streams=responses.Event,
     streams_as=_SSE,
@@ -89,7 +90,7 @@ RESPONSE = About(gives=responses.Response, fails=wire.Error, refuses=(400, 404),
 DELETED = About(gives=responses.Deleted, fails=wire.Error, refuses=(404,), parameters=_ID)
 CANCELED = About(fails=wire.Error, succeeds=(), refuses=(400, 404), parameters=_ID)
 INPUT_TOKENS = About(
-    takes=bodies.ResponsesBody,
+    takes=ResponsesBody,
     gives=responses.InputTokens,
     fails=wire.Error,
     refuses=(404,),

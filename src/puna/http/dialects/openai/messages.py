@@ -132,10 +132,12 @@ def _content(value: Any, *, called: bool) -> tuple[str, tuple[bytes, ...]]:
     return content(value, lambda _at, part, text, images: _part(part, text, images))
 
 
-def content(value: Any, read: Callable[[int, Any, list[str], list[bytes]], None]) -> tuple[str, tuple[bytes, ...]]:
+def content(
+    value: Any, read: Callable[[int, Any, list[str], list[bytes]], None], *, between: str = "\n"
+) -> tuple[str, tuple[bytes, ...]]:
     """The text and the images that a message's content is: a text, or parts that ``read`` adds to either list.
 
-    ``read`` is told the place of each part, from 0.
+    ``read`` is told the place of each part, from 0; ``between`` stands between the texts.
 
     Raises:
         InvalidRequest: it is neither.
@@ -148,7 +150,7 @@ def content(value: Any, read: Callable[[int, Any, list[str], list[bytes]], None]
             images: list[bytes] = []
             for at, part in enumerate(value):
                 read(at, part, text, images)
-            return "\n".join(text), tuple(images)
+            return between.join(text), tuple(images)
     raise InvalidRequest(f"invalid message content type: {go_type(value)}")
 
 

@@ -21,6 +21,14 @@ def call(**fields: Any) -> completions.Call:
     return decode(json.dumps({"model": "m", **fields}).encode())
 
 
+def test_a_completion_that_says_nothing_more_is_sampled_as_with_openai() -> None:
+    """Also a model's own penalties are none of it, unless they are asked for."""
+    [request] = call(prompt="a").requests
+    assert {"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0} == request.options
+    [request] = call(prompt="a", presence_penalty=0.5, options={"frequency_penalty": 0.25}).requests
+    assert (0.5, 0.25) == (request.options["presence_penalty"], request.options["frequency_penalty"])
+
+
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [

@@ -55,6 +55,15 @@ def test_items_make_turns() -> None:
     )
 
 
+def test_the_parts_of_a_text_are_one_text() -> None:
+    """A text that was told in several parts is the same when it is sent back."""
+    parts = [{"type": "output_text", "text": "Sun"}, {"type": "output_text", "text": "day"}]
+    said = {"type": "message", "role": "assistant", "content": parts}
+    output = {"type": "function_call_output", "call_id": "c", "output": parts}
+    expected = Message("assistant", "Sunday"), Message("tool", "Sunday", tool_call_id="c")
+    assert expected == messages("", [said, output])
+
+
 def test_calls_after_reasoning_are_a_message() -> None:
     """Reasoning belongs to what follows it, and one that nothing follows stands alone."""
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}

@@ -55,6 +55,7 @@ class _Gathered:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self._thinking = ""
+        self._calls: list[ToolCall] = []
         self._names: dict[str, str] = {}
 
     def add(self, item: Fields, where: str) -> None:
@@ -76,6 +77,7 @@ class _Gathered:
 
     def end_turn(self) -> None:
         """Reasoning that nothing follows is a message of its own."""
+        self._settle()
         if self._thinking:
             self.messages.append(Message("assistant", thinking=self._thinking))
             self._thinking = ""
@@ -83,6 +85,7 @@ class _Gathered:
     def _message(self, item: Fields, where: str) -> None:
         role = item.text("role").lower()
         text, images = _content(item.raw("content"), where, "content")
+        self._settle()
         if role != "assistant":
             self.end_turn()
         said = Message("system" if role == "developer" else role, text, self._thinking, images)
@@ -92,14 +95,17 @@ class _Gathered:
     def _call(self, item: Fields) -> None:
         call_id, name = item.text("call_id"), item.text("name")
         self._names[call_id] = name
-        call = ToolCall(name, arguments(item.raw("arguments")), call_id)
-        last = self.messages[-1] if self.messages else None
-        if last is not None and last.role == "assistant" and not self._thinking:
-            call = replace(call, index=len(last.tool_calls))
-            self.messages[-1] = replace(last, tool_calls=(*last.tool_calls, call))
-        else:
-            self.messages.append(Message("assistant", thinking=self._thinking, tool_calls=(call,)))
+        if self._thinking or not (self.messages and self.messages[-1].role == "assistant"):
+            self._settle()
+            self.messages.append(Message("assistant", thinking=self._thinking))
             self._thinking = ""
+        self._calls.append(ToolCall(name, arguments(item.raw("arguments")), call_id, index=len(self._calls)))
+
+    def _settle(self) -> None:
+        """Give the last message its calls: all at once, since there may be thousands."""
+        if self._calls:
+            self.messages[-1] = replace(self.messages[-1], tool_calls=tuple(self._calls))
+            self._calls = []
 
     def _output(self, item: Fields, where: str) -> None:
         self.end_turn()
@@ -128,7 +134,7 @@ def _content(value: Any, where: str, name: str) -> tuple[str, tuple[bytes, ...]]
     def read(at: int, part: Any, text: list[str], images: list[bytes]) -> None:
         _part(Fields(part, "ResponsesContent"), f"{where}: {name}[{at}]", text, images)
 
-    return content(value, read)
+    return content(value, read, between="")
 
 
 def _part(part: Fields, where: str, text: list[str], images: list[bytes]) -> None:
