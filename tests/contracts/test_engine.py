@@ -19,6 +19,7 @@ import pytest
 from puna.engine import Generated, LoadSpec, Sampling, Stopped
 from puna.engine.connection import Connections
 from puna.engine.llamacpp import LlamaCpp, LlamaCppModel
+from puna.engine.turns import Kind, Turns
 from puna.errors import ContextTooLong, EngineGone, GenerationFailed, InvalidRequest, LoadFailed
 from puna.events import Piece, PromptProgress
 from puna.options import Options
@@ -158,6 +159,23 @@ def test_a_model_that_writes_makes_embeddings_too(make_engine: Any) -> None:
             assert cosine(text, other.vectors[0]) > 0.995
         assert cosine(together.vectors[0], together.vectors[1]) < 0.995
         assert (await gather(model.generate(Prompt("say:a say:b"), sampling())))[0]
+
+    play(make_engine, scene)
+
+
+@pytest.mark.parametrize("kind", ["answer", "embedding"])
+def test_answers_and_embeddings_take_turns(make_engine: Any, kind: Kind) -> None:
+    """A row of one kind of request does not keep the other waiting for its end."""
+
+    async def scene(model: LlamaCppModel) -> None:
+        model._turns = Turns(patience=0)
+        ask = model.embed(["a"]) if kind == "answer" else gather(model.generate(Prompt("say:a"), sampling()))
+        async with model._turns.turn(kind):
+            other = asyncio.ensure_future(ask)
+            for _ in range(20):
+                await model.tokenize("a")
+            assert not other.done()
+        await other
 
     play(make_engine, scene)
 

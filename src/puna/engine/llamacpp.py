@@ -34,6 +34,7 @@ from puna.engine.connection import ConnectionLost, Connections
 from puna.engine.process import CHECK, EngineProcess
 from puna.engine.schema import Guard
 from puna.engine.sockets import Sockets
+from puna.engine.turns import Turns
 from puna.errors import ContextTooLong, EngineError, EngineGone, GenerationFailed, LoadFailed
 from puna.events import Piece, PromptProgress
 from puna.types import Conversation, Prompt
@@ -218,6 +219,7 @@ class LlamaCppModel:
         self._file_bytes = file_bytes
         self._on_close = on_close
         self._closed = False
+        self._turns = Turns()
         watching = watchdog.watch(connections, process, spec.name or spec.model.name)
         self._watching = asyncio.create_task(watching, name=f"puna watchdog {process.pid}")
 
@@ -246,7 +248,8 @@ class LlamaCppModel:
         path, body = protocol.request(prompt, sampling, self._media_marker)
         decoder, guard = protocol.Decoder(sampling), _guard(prompt, sampling)
         try:
-            async with self.connections.stream(path, body) as reply:
+            async with self._turns.turn("answer") as is_served, self.connections.stream(path, body) as reply:
+                is_served()
                 if reply.status != 200:
                     raise protocol.failure(reply.status, await reply.body())
                 async for data in reply.events():
@@ -273,7 +276,8 @@ class LlamaCppModel:
         """The vectors of ``inputs`` as the contract says, by one request."""
         path, body = embedding.request(inputs)
         try:
-            status, reply = await self.connections.post(path, body)
+            async with self._turns.turn("embedding"):
+                status, reply = await self.connections.post(path, body)
         except (ConnectionLost, OSError) as error:
             raise await self._gone(error) from error
         if status != 200:

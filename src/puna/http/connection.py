@@ -69,6 +69,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Httptools: the head of a request is complete."""
         self._stop_waiting()
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # such a client would take it for the answer (RFC 9110, 10.1.1)
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 

@@ -115,6 +115,14 @@ def test_an_old_client_gets_no_chunks(port: int, version: bytes, path: bytes, bo
     assert (body, version == b"1.1") == (found, b"transfer-encoding: chunked" in head)
 
 
+@pytest.mark.parametrize(("version", "asked_on"), [(b"1.0", False), (b"1.1", True)])
+def test_only_who_knows_it_is_asked_to_go_on(port: int, version: bytes, asked_on: bool) -> None:
+    """HTTP/1.0 has one answer to a request, and a client would take ``100 Continue`` for it."""
+    head = b"POST / HTTP/%b\r\n" % version + HOST + b"Expect: 100-continue\r\nContent-Length: 5\r\n"
+    heard = said(port, head + b"Connection: close\r\n\r\n", b"hello")
+    assert (asked_on, True) == (heard.startswith(b"HTTP/1.1 100 Continue\r\n\r\n"), b"HTTP/1.1 200 OK" in heard)
+
+
 def test_a_body_may_be_as_long_as_it_likes(port: int) -> None:
     """Only heads are counted, also where body and head come in one piece."""
     size = 2 * MOST_HEAD_BYTES
