@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from puna.address import clean
 from puna.config import MEANINGLESS, Settings, truth
 from puna.engine import about
-from puna.errors import LoadFailed
+from puna.errors import LoadFailed, StoreError
 from puna.logs import fields
 from puna.scheduler.machine import available_memory, physical_cores
 from puna.store.models import Store
@@ -22,8 +22,12 @@ def announce(settings: Settings, store: Store) -> None:
 
     It waits for an engine that is asked about itself: call it in a thread.
     """
-    count = sum(1 for _ in store.manifests.names())
-    log.info("Store: %s", settings.models, extra=fields({"models": count}))
+    try:
+        count = sum(1 for _ in store.manifests.names())
+    except StoreError as error:
+        log.error("Store: %s cannot be read: %s", settings.models, error)  # noqa: TRY400 -- it names the file
+    else:
+        log.info("Store: %s", settings.models, extra=fields({"models": count}))
     total, free, cores = _memory(), available_memory(), physical_cores()
     log.info(
         "Machine: %d cores, %.1f GiB of memory, %.1f GiB of it available",

@@ -79,6 +79,7 @@ class Writer(logging.Handler):
         self._target = target
         self._most_waiting = most_waiting
         self._lost = 0
+        self._within_a_line = False
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="puna log", daemon=True)
         self._thread.start()
@@ -126,9 +127,13 @@ class Writer(logging.Handler):
 
     def _write(self, data: bytes) -> bool:
         """Whether it could be written."""
+        if self._within_a_line:
+            data = b"\n" + data
         while data:
             try:
-                data = data[os.write(self._target, data) :]
+                written = os.write(self._target, data)
+                self._within_a_line = not data[:written].endswith(b"\n")
+                data = data[written:]
             except BlockingIOError:  # whoever shares the terminal or the pipe made it non-blocking
                 if not select.select([], [self._target], [], _STALLED_SECONDS)[1]:
                     return False

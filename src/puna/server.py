@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -140,18 +141,20 @@ def serve(settings: Settings) -> int:
 
 def _serve_logging(settings: Settings) -> int:
     try:
-        listener = _listen(settings)
+        listeners = _listen(settings)
     except OSError as error:
         place = f"{settings.host.host}:{settings.host.port}"
         remedy = _TAKEN if error.errno == errno.EADDRINUSE else ""
-        print(f"Error: listen tcp {place}: {error.strerror}{remedy}", file=sys.stderr)  # noqa: T201
+        print(f"Error: listen tcp {place}: bind: {(error.strerror or str(error)).lower()}{remedy}", file=sys.stderr)  # noqa: T201
         return 1
-    with listener:
+    with contextlib.ExitStack() as opened:
+        for listener in listeners:
+            opened.enter_context(listener)
         try:
             _check(settings)
-            keys = _keyring(settings, listener.getsockname()[0])
+            keys = _keyring(settings, listeners[0].getsockname()[0])
             certificate = _certificate(settings)
-            uvloop.run(_serve(settings, listener, keys, certificate))
+            uvloop.run(_serve(settings, listeners, keys, certificate))
         except PunaError as error:
             print(f"Error: {error}", file=sys.stderr)  # noqa: T201 -- the command line's own words
             return 1
@@ -159,9 +162,9 @@ def _serve_logging(settings: Settings) -> int:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, keys: Keyring, certificate: tls.Certificate | None
+    settings: Settings, listeners: list[socket.socket], keys: Keyring, certificate: tls.Certificate | None
 ) -> None:
-    host, port = listener.getsockname()[:2]
+    host, port = listeners[0].getsockname()[:2]
     traces = tracing.find(os.environ, address=host, port=port)
     server = compose(settings, traces=traces)
     exchanges = Exchanges()
@@ -179,12 +182,14 @@ async def _serve(
         timeout_graceful_shutdown=LAST_REPLIES_SECONDS,
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
-    url = Address("http" if certificate is None else "https", host, port).url
-    log.info(
-        "Listening on %s:%d (version %s, Ollama API %s)",
-        *(f"[{host}]" if ":" in host else host, port, __version__, OLLAMA_API_VERSION),
-        extra=logs.fields({"url": url, "keys": len(keys)}),
-    )
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        url = Address("http" if certificate is None else "https", host, port).url
+        log.info(
+            "Listening on %s:%d (version %s, Ollama API %s)",
+            *(f"[{host}]" if ":" in host else host, port, __version__, OLLAMA_API_VERSION),
+            extra=logs.fields({"url": url, "keys": len(keys)}),
+        )
     warn_of_meaningless(os.environ)
     running = Running(
         config,
@@ -195,7 +200,7 @@ async def _serve(
     )
     announcing = asyncio.create_task(asyncio.to_thread(announce, settings, server.store), name="puna announcement")
     following = asyncio.create_task(certificate.follow(_CERTIFICATE_SECONDS)) if certificate is not None else None
-    await running.serve(sockets=[listener])
+    await running.serve(sockets=listeners)
     if following is not None:
         following.cancel()
     [problem] = await asyncio.gather(announcing, return_exceptions=True)
@@ -251,12 +256,14 @@ def _certificate(settings: Settings) -> tls.Certificate | None:
     return tls.Certificate(settings.tls_cert, settings.tls_key)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    for given in systemd.listeners():
-        if given.family not in (socket.AF_INET, socket.AF_INET6):
-            raise InvalidSetting("the socket that systemd opened is none of TCP: ListenStream= must name a port")
-        _notice_lost_clients(given)
-        return given
+def _listen(settings: Settings) -> list[socket.socket]:
+    """The sockets to listen to; one that other machines reach, if there is any, is the first."""
+    if given := systemd.listeners():
+        for one in given:
+            if one.family not in (socket.AF_INET, socket.AF_INET6):
+                raise InvalidSetting("the socket that systemd opened is none of TCP: ListenStream= must name a port")
+            _notice_lost_clients(one)
+        return sorted(given, key=lambda one: is_loopback(one.getsockname()[0]))
     address = settings.host
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, target = found[0]
@@ -269,7 +276,7 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    return listener
+    return [listener]
 
 
 def _notice_lost_clients(listener: socket.socket) -> None:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import pty
+import re
 import shutil
 import signal
 import socket
@@ -18,19 +19,19 @@ from pathlib import Path
 import pytest
 
 from support.command_line import World
+from support.transcripts import told
 
 PUNA = [sys.executable, "-m", "puna"]
 
 
-def test_reader_that_leaves(world: World) -> None:
+@pytest.mark.parametrize("args", [["show", "-v", "smollm2"], ["export", "smollm2", "-"]])
+def test_reader_that_leaves(world: World, args: list[str]) -> None:
     """`puna show -v m | head -1` is silent, and ends as programs do whose reader has left."""
     reading, writing = os.pipe()
-    with subprocess.Popen(
-        [*PUNA, "show", "-v", "smollm2"], env=world.environ(), stdout=writing, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([*PUNA, *args], env=world.environ(), stdout=writing, stderr=subprocess.PIPE) as process:
         os.close(writing)
         os.close(reading)
-        assert b"" == process.communicate(timeout=60)[1]
+        assert b"Error" not in process.communicate(timeout=60)[1]
     assert 128 + signal.SIGPIPE == process.returncode
 
 
@@ -57,7 +58,7 @@ def test_streams_that_are_closed(world: World, command: str, code: int, err: byt
 
 
 def test_interrupted_while_it_waits(world: World) -> None:
-    """Ctrl+C ends a command that waits for a server, and leaves nothing behind but a line's end."""
+    """A command that waits for a server says so; Ctrl+C ends it, and leaves nothing behind but a line's end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with subprocess.Popen(
@@ -66,8 +67,11 @@ def test_interrupted_while_it_waits(world: World) -> None:
             connection, _ = server.accept()
             with connection:
                 connection.recv(1)
+                assert process.stderr is not None
+                assert re.fullmatch(rb"waiting \d+s\n", process.stderr.readline())
                 process.send_signal(signal.SIGINT)
-                assert (b"", b"\n") == process.communicate(timeout=60)
+                out, err = process.communicate(timeout=60)
+                assert (b"", []) == (out, told(err.decode()))
     assert 128 + signal.SIGINT == process.returncode
 
 
@@ -164,10 +168,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
         ("puna run --think=m", "medium max"),
         ("puna create x -f low", "lower"),
         ("puna rm brief ", "smollm2 other:v1"),
+        ('puna run "other:', "other:v1"),
+        (r"puna create x -f two\ w", "two words"),
+        ("puna create x -f 'two w", "two words"),
     ],
 )
 def test_bash(world: World, path: str, line: str, expected: str) -> None:
-    """bash completes commands, models whose names have a colon, values and files."""
+    """bash completes commands, models whose names have a colon, values and files, in quotes too."""
+    (world.folder / "two words").touch()
     code = 'source <(puna completion bash); COMP_LINE="$1"; COMP_POINT=${#1}; _puna 2>/dev/null; echo "${COMPREPLY[*]}"'
     done = subprocess.run(
         ["bash", "-c", code, "bash", line],
@@ -183,24 +191,28 @@ def test_bash(world: World, path: str, line: str, expected: str) -> None:
 @pytest.mark.skipif(shutil.which("fish") is None, reason="no fish")
 def test_fish(world: World, path: str) -> None:
     """fish completes the same, and shows what each word means."""
+    (world.folder / "two words").touch()
+    code = "puna completion fish | source; complete -C 'puna run oth'; complete -C 'puna create x -f two\\\\ w'"
     done = subprocess.run(
-        ["fish", "--no-config", "-c", 'puna completion fish | source; complete -C "puna run oth"'],
+        ["fish", "--no-config", "-c", code],
         cwd=world.folder,
         env=world.environ(PATH=path),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "other:v1\t134.52M\n" == done.stdout
+    assert "other:v1\t134.52M\ntwo words\n" == done.stdout
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh")
 def test_zsh(world: World, path: str) -> None:
     """zsh gets the same words; a colon in a name does not end it."""
+    (world.folder / "two words").touch()
     code = (
         "autoload -Uz compinit; compinit -u -D; source <(puna completion zsh)\n"
         "_describe() { print -rl -- ${(P)2} }\n"
-        'words=(puna run oth); CURRENT=3; _puna; print -r -- "$_comps[puna]"'
+        "words=(puna create x -f 'two\\ w'); CURRENT=5 PREFIX='two\\ w'; _puna\n"
+        'words=(puna run oth); CURRENT=3 PREFIX=oth; _puna; print -r -- "$_comps[puna]"'
     )
     done = subprocess.run(
         ["zsh", "-f", "-c", code],
@@ -210,4 +222,4 @@ def test_zsh(world: World, path: str) -> None:
         text=True,
         check=True,
     )
-    assert "other\\:v1:134.52M\n_puna\n" == done.stdout
+    assert "two words:\nother\\:v1:134.52M\n_puna\n" == done.stdout

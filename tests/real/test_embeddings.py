@@ -103,7 +103,7 @@ def test_requests_side_by_side_have_their_own_vectors(running: Any) -> None:
     """Also while the model writes: one process does both. Sharing it only rounds differently."""
     texts = [f"{number} and {text}" for number in range(3) for text in TEXTS[:4]]
     alone = embed(running, "smollm2", texts)["embeddings"]
-    write = {"model": "smollm2", "prompt": "Once", "stream": False, "options": {"num_predict": 16}}
+    write = {"model": "smollm2", "prompt": "Once", "stream": False, "options": {"num_predict": 16, "temperature": 0}}
     with ThreadPoolExecutor(8) as threads:
         answer = threads.submit(running.call, "POST", "/api/generate", write)
         replies = list(threads.map(lambda text: embed(running, "smollm2", text), texts))

@@ -7,14 +7,15 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pexpect
 import pyte
 from wcwidth import iter_graphemes
 
 WAIT_SECONDS = 60
-ENTER, CTRL_C, CTRL_D, CTRL_G, TAB, UP = "\r", "\x03", "\x04", "\x07", "\t", "\x1b[A"
+ENTER, CTRL_C, CTRL_D, CTRL_G, CTRL_Z, TAB, UP = "\r", "\x03", "\x04", "\x07", "\x1a", "\t", "\x1b[A"
 PROMPT = ">>> Send a message"
 
 
@@ -121,17 +122,20 @@ class PseudoTerminal:
         self._child.close(force=True)
 
 
+def puna(*args: str, **kwargs: Any) -> AbstractContextManager[PseudoTerminal]:
+    """``puna`` with these arguments in a terminal, as ``program``."""
+    return program(sys.executable, "-m", "puna", *args, **kwargs)
+
+
 @contextmanager
-def puna(
-    *args: str, home: str, url: str, columns: int = 80, lines: int = 40, **environ: str
+def program(
+    *argv: str, home: str, url: str, columns: int = 80, lines: int = 40, **environ: str
 ) -> Iterator[PseudoTerminal]:
-    """``puna`` with these arguments in a terminal, in the folder ``home``."""
+    """A program in a terminal, in the folder ``home``; ``url`` is where it finds its server."""
     chosen = {"OLLAMA_HOST": url, "HOME": home, "TERM": "xterm-256color", "LANG": "C.UTF-8"} | environ
     unwanted = {"NO_COLOR", "COLUMNS", "LINES", "OLLAMA_NOHISTORY", "OLLAMA_EDITOR"} - environ.keys()
     inherited = {name: value for name, value in os.environ.items() if name not in unwanted}
-    terminal = PseudoTerminal(
-        [sys.executable, "-m", "puna", *args], columns=columns, lines=lines, environ=inherited | chosen, cwd=home
-    )
+    terminal = PseudoTerminal([*argv], columns=columns, lines=lines, environ=inherited | chosen, cwd=home)
     try:
         yield terminal
     finally:

@@ -2,13 +2,14 @@
 
 import base64
 import signal
+import sys
 
 import pytest
 from PIL import Image
 
 from puna.cli.slash import HELP_SET
 from puna.cli.wrapping import width
-from support.pseudo_terminal import CTRL_C, CTRL_D, ENTER, TAB, UP, puna
+from support.pseudo_terminal import CTRL_C, CTRL_D, CTRL_Z, ENTER, TAB, UP, program, puna
 
 ANSWER = """## 你好
 
@@ -119,9 +120,10 @@ def test_history_and_completion(scripted, tmp_path):
         terminal.wait_for(">>> ./photo.png say:seen")
 
 
-def test_dumb_terminal(scripted, tmp_path):
-    """A terminal that knows no escapes gets none."""
-    with puna("run", "eyes", home=str(tmp_path), url=scripted.url, TERM="dumb") as terminal:
+@pytest.mark.parametrize("name", ["dumb", ""])
+def test_dumb_terminal(scripted, tmp_path, name):
+    """A terminal that knows no escapes gets none, and no placeholder that it could not wipe away."""
+    with puna("run", "eyes", home=str(tmp_path), url=scripted.url, TERM=name) as terminal:
         terminal.wait(lambda: terminal.lines[-1].startswith(">>>"))
         terminal.type(says("# Title\n\n**bold**\n"))
         terminal.wait_for("answer:")
@@ -132,6 +134,7 @@ def test_dumb_terminal(scripted, tmp_path):
         terminal.type(ENTER)
         assert 0 == terminal.ended()
     assert b"\x1b" not in terminal.written
+    assert b"Send a message" not in terminal.written
 
 
 def test_without_colours(scripted, tmp_path):
@@ -158,9 +161,31 @@ def test_resized_in_mid_answer(scripted, tmp_path):
 
 def test_what_is_typed_while_an_answer_comes(scripted, tmp_path):
     """Lines typed ahead are what they would have been at the prompt, each by itself."""
+    scripted.gate.unlink(missing_ok=True)
     with puna("run", "eyes", home=str(tmp_path), url=scripted.url) as terminal:
         terminal.enter("say:很久以前 gate")
         terminal.wait(lambda: "很久以" in terminal.lines)
+        terminal.type("/set verbose" + ENTER + "/set quiet" + ENTER)
+        scripted.gate.touch()
+        terminal.wait_for("Set 'verbose' mode.")
+        terminal.wait_for("Set 'quiet' mode.")
+
+
+def test_stopped_in_mid_answer(scripted, tmp_path):
+    """Ctrl+Z gives a shell its terminal back as it was, and what is typed after fg is again for the next prompt."""
+    scripted.gate.unlink(missing_ok=True)
+    with program("sh", "-i", home=str(tmp_path), url=scripted.url, PS1="shell: ", ENV="") as terminal:
+        terminal.wait_for("shell:")
+        terminal.type(f"{sys.executable} -m puna run eyes{ENTER}")
+        terminal.enter("say:很久以前 gate")
+        terminal.wait(lambda: "很久以" in terminal.lines)
+        terminal.type(CTRL_Z)
+        terminal.wait(lambda: terminal.lines[-1].startswith("shell:"))
+        terminal.type(f"stty -a{ENTER}")
+        terminal.wait_for(" echo ")
+        terminal.wait(lambda: terminal.lines[-1].startswith("shell:"))
+        terminal.type(f"fg{ENTER}")
+        terminal.wait(lambda: 2 == terminal.text.count("run eyes") and not terminal.echoes)
         terminal.type("/set verbose" + ENTER + "/set quiet" + ENTER)
         scripted.gate.touch()
         terminal.wait_for("Set 'verbose' mode.")

@@ -4,11 +4,14 @@ import gzip
 import itertools
 import json
 import re
+import socket
+import threading
 from contextlib import closing
 
 import pytest
 
 from puna.client import ApiError, Client, split_lines
+from puna.client.local import LocalReply
 from puna.client.remote import RemoteTransport
 from puna.client.serving import ServerVersion
 from puna.durations import FOREVER
@@ -22,6 +25,7 @@ from puna.types import (
     GenerateRequest,
     Message,
     ModelSummary,
+    PullRequest,
     PushRequest,
     RunningModel,
     Tensor,
@@ -245,6 +249,93 @@ def test_another_kind_of_server(api, client):
     api.on("GET", "/api/tags", api.reply(body=b"<html>"))
     with pytest.raises(ApiError, match="is it a puna or Ollama server"):
         client.list()
+    api.on("GET", "/api/tags", {"models": [1, "a"]})
+    with pytest.raises(ApiError, match="is it a puna or Ollama server"):
+        client.list()
+
+
+def test_an_error_that_comes_as_a_success(api, client):
+    """A server that says with status 200 that it has no such route has said no."""
+    api.on("GET", "/api/tags", {"error": "unexpected endpoint"})
+    with pytest.raises(ApiError, match=r"^unexpected endpoint$"):
+        client.list()
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_nothing_of_ours_at_the_address(api, client, status):
+    """Where a web server answers that knows nothing of models, the error says where that was set."""
+    api.on("HEAD", "/", api.reply(status=status))
+    with pytest.raises(ApiError, match=f"^what answers at {api.url} is neither puna nor Ollama; OLLAMA_HOST"):
+        client.heartbeat()
+
+
+def test_a_server_that_sends_callers_elsewhere(api):
+    """A redirection that is not followed is told with the address to use."""
+    api.on("HEAD", "/", api.reply(status=301, headers={"Location": "https://puna.example/"}))
+    with Client(api.url) as client, pytest.raises(ApiError, match=r"https://puna\.example/: OLLAMA_HOST must"):
+        client.heartbeat()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(b"SSH-2.0-OpenSSH_9.2\r\n", "does not speak HTTP; OLLAMA_HOST"), (b"", "without an answer, as one does that")],
+)
+def test_a_server_that_speaks_something_else(said, told):
+    """What is no HTTP server is told as such, and one that hangs up at once may be one that wants HTTPS."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with Client(url) as client, pytest.raises(ServerUnreachable, match=told):
+            client.heartbeat()
+        thread.join()
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_patience(anywhere):
+    """A server that takes the connection and never answers is given up, where that is wanted."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with Client(url, patience=0.05) as client:
+            if anywhere:
+                client._transport = RemoteTransport(url, 0.05, use_proxies=False)
+            with pytest.raises(ServerUnreachable, match="the connection to the server broke"):
+                client.version()
+
+
+def test_interrupted_in_the_midst_of_a_reply(api, monkeypatch):
+    """Ctrl+C is no broken connection, in whatever line of code it comes."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalReply, "on_headers_complete", interrupted)
+    with Client(api.url) as client, pytest.raises(KeyboardInterrupt):
+        client.heartbeat()
+
+
+@pytest.mark.parametrize("path", ["/api/create", "/api/pull", "/api/push", "/api/generate", "/api/chat"])
+def test_an_answer_without_its_end(api, client, path):
+    """An answer that ends before its last line is not taken for a whole one."""
+    asked = {
+        "/api/create": lambda: client.create(CreateRequest("m")),
+        "/api/pull": lambda: client.pull(PullRequest("m")),
+        "/api/push": lambda: client.push(PushRequest("m")),
+        "/api/generate": lambda: client.generate(GenerateRequest("m")),
+        "/api/chat": lambda: client.chat(ChatRequest("m")),
+    }[path]
+    api.streams(path, {"status": "begun", "response": "He", "message": {"content": "He"}})
+    coming = asked()
+    next(coming)
+    with pytest.raises(ApiError, match=f"^the server ended its answer to {path} too early"):
+        next(coming)
 
 
 def test_connection_lost(api, client):
@@ -430,7 +521,8 @@ def test_leaving_ends_the_work(api, client):
 
 def test_create(api, client):
     """A model is asked for in the API's words, and its steps arrive."""
-    api.streams("/api/create", {"status": "parsing GGUF"}, {"status": "q", "digest": "0", "total": 9, "completed": 3})
+    quantizing = {"status": "q", "digest": "0", "total": 9, "completed": 3}
+    api.streams("/api/create", {"status": "parsing GGUF"}, quantizing, {"status": "success"})
     request = CreateRequest(
         "m",
         source="base",
@@ -440,7 +532,8 @@ def test_create(api, client):
         messages=(Message("user", "hi"),),
         system="",
     )
-    assert [Progress("parsing GGUF"), Progress("q", "0", 9, 3)] == list(client.create(request))
+    expected = [Progress("parsing GGUF"), Progress("q", "0", 9, 3), Progress("success")]
+    assert expected == list(client.create(request))
     expected = {
         "stream": True,
         "model": "m",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,6 +111,26 @@ def test_a_reader_that_stalls_holds_up_nobody() -> None:
                 got = os.read(reading.fileno(), 1 << 20)
             reading.close()
         assert b" WARNING lines were lost lines=" in got
+
+
+def test_what_follows_half_a_line_is_a_line_of_its_own(tmp_path: Path) -> None:
+    """Where the disk was full within one, programs can read those that come once there is room."""
+    path = tmp_path / "log"
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with path.open("wb") as file:
+        writer = Writer(file.fileno())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            assert not writer._write(b"x" * 2000 + b"\n")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+        for text in ("room again", "and more"):
+            writer.handle(record(text))
+        writer.close()
+    half, *lines = path.read_text().splitlines()
+    assert "x" * 1000 == half
+    assert ["room again", "and more"] == lines
 
 
 @pytest.mark.parametrize("place", ["/dev/full", "closed"])

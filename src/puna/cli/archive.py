@@ -32,7 +32,7 @@ def export(args: tuple[str, ...]) -> None:
     parcels = archive.parcels(store, names)
     total = archive.total_size(parcels)
     status = f"exporting {', '.join(parcel.name.short for parcel in parcels)}"
-    with _file_errors(), reporting(sys.stderr) as report, _opened_for_writing(target) as out:
+    with reporting(sys.stderr) as report, _opened_for_writing(target) as out:
         archive.export(store, parcels, out, _summed(lambda done: report(Progress(status, "", total, done))))
 
 
@@ -45,7 +45,7 @@ def load(args: tuple[str, ...], alias: str) -> None:
 
     name = model_name(alias) if alias else None
     store = local_store(make=True)
-    with _file_errors(), reporting(sys.stderr) as report, _opened_for_reading(args[0]) as source:
+    with reporting(sys.stderr) as report, _opened_for_reading(args[0]) as source:
         total = 0 if args[0] == _PIPE else os.fstat(source.fileno()).st_size
         told = _summed(lambda done: report(Progress(f"importing {args[0]}", "", total, min(done, total))))
         found = archive.load(store, source, told, name=name)
@@ -95,12 +95,3 @@ def _opened_for_reading(source: str) -> Iterator[IO[bytes]]:
         return
     with Path(source).open("rb") as file:
         yield file
-
-
-@contextmanager
-def _file_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise click.ClickException(f"{place}{(error.strerror or str(error)).lower()}") from error

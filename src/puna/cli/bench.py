@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from puna.cli.command import Command, connected, exactly
+from puna.cli.command import Command, connected, exactly, screen_columns
 from puna.cli.progress import reporting
 from puna.cli.tables import table
 from puna.diagnosis.speed import Speed, probe, speed
@@ -62,7 +62,7 @@ def bench(args: tuple[str, ...], *, prompt_tokens: int, tokens: int, rounds: int
     if as_json:
         click.echo(json.dumps(_as_json(model, load, alone, together), indent=2))
     else:
-        click.echo(_in_words(load, alone, together), nl=False)
+        click.echo(_in_words(load, alone, together, screen_columns()), nl=False)
 
 
 def _load(client: Client, model: str) -> float:
@@ -86,7 +86,7 @@ def _asked(client: Client, request: GenerateRequest) -> tuple[Speed, float]:
                 seen = time.perf_counter() - began
             if isinstance(event, Done):
                 return speed(event), seen
-    raise click.ClickException("the server ended the answer without saying so: look into its log")
+    raise AssertionError("an answer ends with Done")
 
 
 def _together(client: Client, requests: Sequence[GenerateRequest]) -> Together:
@@ -98,7 +98,9 @@ def _together(client: Client, requests: Sequence[GenerateRequest]) -> Together:
     return Together(len(requests), written / seconds, median(first for _, first in answers))
 
 
-def _in_words(load: float, alone: Sequence[tuple[Speed, float]], together: Together | None) -> str:
+def _in_words(
+    load: float, alone: Sequence[tuple[Speed, float]], together: Together | None, columns: int | None = None
+) -> str:
     speeds = [measured for measured, _ in alone]
     read, wrote = median(each.prompt for each in speeds), median(each.writing for each in speeds)
     waited = median(seconds for _, seconds in alone)
@@ -110,7 +112,7 @@ def _in_words(load: float, alone: Sequence[tuple[Speed, float]], together: Toget
         name, waited = f"{together.requests} at once", together.first_token
         rows.append((name, str(speeds[0].tokens), f"{together.tokens_per_second:.1f}", f"{waited:.3f} s"))
     loaded = f"loaded in {load:.2f} s\n\n" if load else ""
-    return loaded + table(("", "TOKENS", "TOKENS/S", "FIRST TOKEN"), rows)
+    return loaded + table(("", "TOKENS", "TOKENS/S", "FIRST TOKEN"), rows, columns)
 
 
 def _as_json(model: str, load: float, alone: Sequence[tuple[Speed, float]], together: Together | None) -> object:

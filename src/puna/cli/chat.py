@@ -16,12 +16,13 @@ from puna import config
 from puna.cli import attachments, slash
 from puna.cli.answer import Printer, play, statistics
 from puna.cli.command import screen_columns
-from puna.cli.models import summaries
+from puna.cli.models import begins, summaries
 from puna.cli.reading import Reader
 from puna.cli.session import Session
 from puna.cli.showing import describe
 from puna.cli.tables import folded
 from puna.cli.terminal import unechoed
+from puna.cli.waiting import waiting
 from puna.client import ApiError, Client
 from puna.errors import PunaError
 from puna.events import Done, Text
@@ -101,8 +102,9 @@ class _Chat:
                     _say(f"Unknown command '{command}'. Type /? for help")
             case slash.Say(text=text, error=error):
                 _say(text, error=error)
-            case slash.ListModels():
-                click.echo(summaries(self._client.list(), datetime.now(UTC), screen_columns()), nl=False)
+            case slash.ListModels(prefix=prefix):
+                models = [model for model in self._client.list() if begins(model.name, prefix)]
+                click.echo(summaries(models, datetime.now(UTC), screen_columns()), nl=False)
             case slash.ShowModel(part=part):
                 click.echo(_part(self._client.show(self.session.model), part, self.session))
             case slash.Load(model=model):
@@ -157,8 +159,9 @@ class _Chat:
             parameters=self.session.options or None,
             messages=self.session.messages or None,
         )
-        for _ in self._client.create(request):
-            pass
+        with waiting(sys.stderr):  # a model that was removed meanwhile is pulled again
+            for _ in self._client.create(request):
+                pass
         click.echo(f"Created new model '{model}'")
 
     def _printer(self) -> Printer:

@@ -206,7 +206,7 @@ def _place_of_command(args: Sequence[str], known: Sequence[Flag]) -> int | None:
 
 def _resembles(typed: str, name: str) -> bool:
     """Whether ``typed`` begins ``name``, or is two changed letters or fewer away from it."""
-    return name.startswith(typed.lower()) or _distance(typed.lower(), name) <= 2
+    return typed != "" and (name.startswith(typed.lower()) or _distance(typed.lower(), name) <= 2)
 
 
 def _distance(one: str, other: str) -> int:
@@ -265,9 +265,11 @@ def connected() -> Iterator[Client]:
     Raises:
         ServerUnreachable: no server answers there.
     """
-    from puna import address  # noqa: PLC0415 - help pages and mistakes need neither
+    from puna import address  # noqa: PLC0415 - help pages and mistakes need none of them
+    from puna.cli.waiting import waiting  # noqa: PLC0415
     from puna.client import Client  # noqa: PLC0415
 
     with Client(address.of_server(os.environ).url) as client:
-        client.heartbeat()
+        with waiting(sys.stderr):
+            client.heartbeat()
         yield client

@@ -45,6 +45,9 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "quantize": ("q4_K_M", "q4_K_S", "q5_K_M", "q6_K", "q8_0", "f16"),
     "draft-quantize": ("q4_K_M", "q8_0"),
 }
+_PATIENCE_SECONDS = 2.0
+"""How long a shell may stand still after Tab."""
+
 _FILE_FLAGS = ("file", "tls-cert", "tls-key")
 
 
@@ -184,7 +187,7 @@ def _models(route: str, word: str) -> Iterator[Candidate]:
 
     settings = config.read(os.environ)
     try:
-        with Client(settings.host.url) as client:
+        with Client(settings.host.url, patience=_PATIENCE_SECONDS) as client:
             said = client.answer(route).get("models") or ()
         models = [
             (str(model.get("name") or ""), str((model.get("details") or {}).get("parameter_size") or ""))

@@ -74,6 +74,8 @@ def _create(client: Client, asked: CreateRequest, path: str, report: Report) -> 
     draft = (files.named(said.draft, folder) or _missing("draft model", said.draft)) if said.draft else {}
     if any(found == draft for found in sources.values() if found):
         raise click.ClickException(f"DRAFT must not reference the same local path as FROM: {said.draft}")
+    if asked.draft_quantize and not draft:
+        raise click.ClickException("--draft-quantize requires a DRAFT model")
     request = replace(
         asked,
         source=next((source for source, found in sources.items() if not found), ""),

@@ -46,7 +46,7 @@ def _text(error: BaseException) -> str:
         case PunaError():
             return " ".join(str(error).split("\n"))
         case OSError():
-            place = f"{error.filename}: " if error.filename else ""
+            place = " ".join(f"{error.filename}: ".split("\n")) if error.filename else ""
             return f"{place}{(error.strerror or str(error) or type(error).__name__).lower()}"
         case MemoryError():
             return "out of memory"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from puna.client import Client
     from puna.store.models import Store
 
+_PATIENCE_SECONDS = 10.0
+
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
@@ -62,7 +64,7 @@ def _of_server(url: str) -> Path | None:
     from puna.client import Client  # noqa: PLC0415 - see command.connected
 
     try:
-        with Client(url) as client:
+        with Client(url, patience=_PATIENCE_SECONDS) as client:
             place = client.store()
     except ServerUnreachable:
         return None

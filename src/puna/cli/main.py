@@ -59,6 +59,9 @@ _ENTRIES = {
 }
 _ALIASES = {"start": "serve", "ls": "list"}
 
+_PATIENCE_SECONDS = 10.0
+"""How long a server may take to tell its version."""
+
 
 @click.group(
     "puna",
@@ -132,18 +135,22 @@ def _version(*, as_json: bool) -> str:
     import json  # noqa: PLC0415 - see connected
 
     from puna import address  # noqa: PLC0415
+    from puna.cli.waiting import waiting  # noqa: PLC0415
     from puna.client import ApiError, Client  # noqa: PLC0415
 
+    server, why = None, "could not connect to a running Puna instance"
     try:
-        with Client(address.of_server(os.environ).url) as client:
+        with Client(address.of_server(os.environ).url, patience=_PATIENCE_SECONDS) as client, waiting(sys.stderr):
             server = client.version()
-    except (ServerUnreachable, ApiError):
-        server = None
+    except ServerUnreachable:
+        pass
+    except ApiError as error:
+        why = f"the server does not tell its version: {error}"
     if as_json:
         said = {"version": server.api, "puna": server.puna} if server else {"version": None, "puna": None}
         return json.dumps(said | {"client": __version__}, indent=2) + "\n"
     if server is None:
-        return f"Warning: could not connect to a running Puna instance\nWarning: client version is {__version__}\n"
+        return f"Warning: {why}\nWarning: client version is {__version__}\n"
     name, version = ("puna", server.puna) if server.puna else ("ollama", server.api)
     warning = "" if (name, version) == ("puna", __version__) else f"Warning: client version is {__version__}\n"
     return f"{name} version is {version}\n{warning}"

@@ -74,6 +74,10 @@ def rendered(block: str, columns: int, *, colours: bool) -> str | None:
     )
     page = _Page("", hyperlinks=False)
     page.parsed = _PARSER.parse(block)
+    for token in page.parsed:
+        for inner in token.children or ():
+            if inner.type == "softbreak":  # a model's lines are meant, those of a poem or an address
+                inner.type = "hardbreak"
     console.print(page)
     shown = _EDGES.sub("", _PADDING.sub(r"\1", out.getvalue()))
     return None if _signs(_FENCES.sub("", block)) - _signs(_ESCAPES.sub("", shown)) else shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -65,17 +66,20 @@ def _until(then: datetime | None, now: datetime) -> str:
     return "Stopping..." if then is not None and then < now else relative(then, now)
 
 
-def _begins(name: str, args: Sequence[str]) -> bool:
-    return name.lower().startswith("".join(args[:1]).lower())
+def begins(name: str, prefix: str) -> bool:
+    """Whether a model's ``name`` begins with ``prefix``, in capitals or not."""
+    return name.lower().startswith(prefix.lower())
 
 
 def _print_json(value: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # What the encoding of standard output lacks would be lost; escaped, all of it is there.
+    ascii_only = sys.stdout.encoding.lower() not in ("utf-8", "utf8")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=ascii_only))
 
 
 def _print_models(answer: Mapping[str, Any], args: Sequence[str]) -> None:
     """Print the models of ``answer`` whose names begin with the argument, with all that the server says of them."""
-    models = [model for model in answer.get("models") or () if _begins(model.get("name") or "", args)]
+    models = [model for model in answer.get("models") or () if begins(model.get("name") or "", "".join(args[:1]))]
     _print_json({**answer, "models": models})
 
 
@@ -88,7 +92,7 @@ def list_models(args: tuple[str, ...], *, as_json: bool) -> None:
         if as_json:
             _print_models(client.answer("/api/tags"), args)
             return
-        models = [model for model in client.list() if _begins(model.name, args)]
+        models = [model for model in client.list() if begins(model.name, "".join(args[:1]))]
     click.echo(summaries(models, datetime.now(UTC), screen_columns()), nl=False)
 
 
@@ -101,7 +105,7 @@ def list_running(args: tuple[str, ...], *, as_json: bool) -> None:
         if as_json:
             _print_models(client.answer("/api/ps"), args)
             return
-        models = [model for model in client.running() if _begins(model.name, args)]
+        models = [model for model in client.running() if begins(model.name, "".join(args[:1]))]
     click.echo(running(models, datetime.now(UTC), screen_columns()), nl=False)
 
 

@@ -39,7 +39,7 @@ def reporting(out: TextIO) -> Iterator[Report]:
 
 
 class _Plain:
-    """Prints a step when it is first heard of, a transfer when it is complete, and how far a long one is."""
+    """Prints a step when it is first heard of, a transfer of a blob when it is complete, and how far a long one is."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -47,14 +47,14 @@ class _Plain:
         self._transfers: dict[str, _Transfer] = {}
 
     def __call__(self, step: Progress) -> None:
-        if step.status in self._printed:
-            return
-        if step.digest and step.completed < step.total:
-            if line := self._transfers.setdefault(step.status, _Transfer()).line(step, time.monotonic()):
+        first, goes_on = step.status not in self._printed, step.completed < step.total
+        if goes_on and (first or not step.digest):
+            line = self._transfers.setdefault(step.status, _Transfer()).line(step, time.monotonic())
+            if line:
                 self._print(line)
-            return
-        self._printed.add(step.status)
-        self._print(f"{step.status} 100%" if step.digest else step.status)
+        if first and not (goes_on and step.digest):
+            self._printed.add(step.status)
+            self._print(f"{step.status} 100%" if step.digest else step.status)
 
     def _print(self, line: str) -> None:
         print(line, file=self._out, flush=True)

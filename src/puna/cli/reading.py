@@ -20,7 +20,7 @@ from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from puna.cli import slash
-from puna.cli.history import LineHistory
+from puna.cli.history import LineHistory, readable
 from puna.cli.suggestions import Suggestions
 from puna.cli.terminal import has_colours, obeys
 
@@ -36,7 +36,8 @@ class Reader:
         self._history = LineHistory(Path.home() / ".ollama" / "history")
         self._leaving = False
         # A terminal that knows no escapes must not get the one that shows its cursor either.
-        dumb = sys.stdout.isatty() and not obeys(sys.stdout)
+        if dumb := sys.stdout.isatty() and not obeys(sys.stdout):
+            os.environ["TERM"] = "dumb"  # to prompt_toolkit one without a name is no dumb one
         with create_app_session(output=PlainTextOutput(sys.stdout)) if dumb else nullcontext():
             self._prompt: PromptSession[str] = PromptSession(
                 ">>> ",
@@ -69,7 +70,9 @@ class Reader:
                     click.echo("\nUse Ctrl + d or /bye to exit.")
             else:
                 self._leaving = False
-                return text
+                if warning := self._history.warning():
+                    click.echo(f"Warning: {warning}", err=True)
+                return readable(text)
 
 
 def _placeholder() -> FormattedText:

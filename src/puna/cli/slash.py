@@ -110,7 +110,9 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class ListModels:
-    """Print the models in the store."""
+    """Print the models in the store whose names begin with ``prefix``."""
+
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def _command(text: str, session: Session) -> tuple[Session, Action]:
         case "/clear", _:
             return session._replace(messages=()), Say("Cleared session context")
         case "/list", _:
-            return session, ListModels()
+            return session, ListModels("".join(words[:1]))
         case "/load", [model]:
             return session, Load(model)
         case "/save", [model]:
@@ -235,7 +237,7 @@ def _set(words: list[str], system: str, session: Session) -> tuple[Session, Acti
             return session._replace(format=None), Say("Disabled format.")
         case ["think", ("low" | "medium" | "high" | "max") as level]:
             return session._replace(think=level), Say(f"Set 'think' mode to '{level}'.")
-        case [unknown, *_] if unknown not in ("system", "think"):
+        case [unknown, *_] if unknown not in WORDS["/set"]:
             return session, Say(f"Unknown command '/set {unknown}'. Type /? for help")
     return session, Say(HELP_SET, error=True)
 

@@ -44,12 +44,24 @@ def unechoed() -> Iterator[None]:
     if not sys.stdin.isatty():
         yield
         return
-    import termios  # noqa: PLC0415 - not on every system, nor needed without a terminal
+    import signal  # noqa: PLC0415 - nor needed without a terminal
+    import termios  # noqa: PLC0415 - not on every system
 
     before = termios.tcgetattr(sys.stdin)
     silent = [before[0] & ~termios.ICRNL, *before[1:3], before[3] & ~termios.ECHO, *before[4:]]
+
+    def stop(number: int, _: object) -> None:
+        """Let the shell have its terminal while the chat is stopped, and take it back when the chat goes on."""
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        signal.signal(number, stop)
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
+
+    stopping = signal.signal(signal.SIGTSTP, stop)
     try:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
         yield
     finally:
+        signal.signal(signal.SIGTSTP, stopping)
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

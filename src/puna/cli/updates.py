@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import click
 from puna.cli.command import Command, connected, exactly, model_name, screen_columns
 from puna.cli.tables import table
 from puna.cli.transfer import fetch, parse_rate
+from puna.cli.waiting import waiting
 from puna.errors import PunaError
 from puna.names import Digest, ModelName
 from puna.sizes import size
@@ -116,7 +118,8 @@ def _compared(
     made = [name for name, model in models.items() if not _was_pulled(name, model.details.parent_model)]
     pulled = [name for name in models if name not in made]
     names = pulled if wanted is None else [_found(name, models) for name in wanted]
-    answers = asyncio.run(published(names, insecure=insecure))
+    with waiting(sys.stderr):
+        answers = asyncio.run(published(names, insecure=insecure))
     compared = [_Compared(_version(models[name], answer), answer) for name, answer in zip(names, answers, strict=True)]
     return compared, made if wanted is None else []
 

@@ -63,13 +63,15 @@ class Client:
     """Speaks with the server at ``base_url``, such as ``http://127.0.0.1:11434``. A context manager.
 
     ``key`` is sent with every request, unless it is ""; None: that of ``OLLAMA_API_KEY``, as for Ollama's libraries.
+    ``patience`` is how many seconds the server may be silent while it is waited for; None: as many as it takes.
 
     Raises:
         InvalidSetting: it is nothing that can be sent.
     """
 
-    def __init__(self, base_url: str, *, key: str | None = None) -> None:
-        self._transport = connect(base_url)
+    def __init__(self, base_url: str, *, key: str | None = None, patience: float | None = None) -> None:
+        self._url = base_url
+        self._transport = connect(base_url, patience)
         key = os.environ.get(_KEY_VARIABLE, "").strip() if key is None else key
         if not (key.isascii() and key.isprintable()):
             raise InvalidSetting(f"{_KEY_VARIABLE} has characters in it that no key has")
@@ -91,7 +93,13 @@ class Client:
         Raises:
             ServerUnreachable: none does.
         """
-        self._call("HEAD", "/")
+        try:
+            self._call("HEAD", "/")
+        except ApiError as error:
+            if error.code not in {404, 405, 501}:
+                raise
+            text = f"what answers at {self._url} is neither puna nor Ollama; OLLAMA_HOST says where the server is"
+            raise ApiError(text, code=error.code, reason=error.reason) from error
 
     def version(self) -> ServerVersion:
         """The server's version."""
@@ -174,18 +182,15 @@ class Client:
 
     def create(self, request: CreateRequest) -> Generator[Progress]:
         """Make a model; the last step is ``Progress("success")``. The files must have been uploaded."""
-        with closing(self._stream("/api/create", wire.body(request))) as lines:
-            yield from map(wire.progress, lines)
+        return self._steps("/api/create", wire.body(request))
 
     def push(self, request: PushRequest) -> Generator[Progress]:
         """Have the server send a model to its registry; the last step is ``Progress("success")``."""
-        with closing(self._stream("/api/push", wire.body(request))) as lines:
-            yield from map(wire.progress, lines)
+        return self._steps("/api/push", wire.body(request))
 
     def pull(self, request: PullRequest) -> Generator[Progress]:
         """Have the server fetch a model; the last step is ``Progress("success")``."""
-        with closing(self._stream("/api/pull", wire.body(request))) as lines:
-            yield from map(wire.progress, lines)
+        return self._steps("/api/pull", wire.body(request))
 
     def store(self) -> StorePlace | None:
         """Where the server's model store is, if the server is a puna on this machine; else None."""
@@ -236,7 +241,10 @@ class Client:
         return _object(self._call("POST", "/api/show", body)[1])
 
     def _models(self, path: str) -> Sequence[Mapping[str, Any]]:
-        return _object(self._call("GET", path)[1]).get("models") or ()
+        models = _object(self._call("GET", path)[1]).get("models") or []
+        if not (isinstance(models, list) and all(isinstance(model, dict) for model in models)):
+            raise ApiError(f"the server's answer to {path} is no list of models; is it a puna or Ollama server?")
+        return models
 
     def _stream(self, path: str, body: Mapping[str, Any], request_id: str = "") -> Generator[Mapping[str, Any]]:
         content, headers = _json(body)
@@ -250,10 +258,23 @@ class Client:
                     raise ApiError(str(raw["error"]))
                 yield raw
 
+    def _steps(self, path: str, body: Mapping[str, Any]) -> Generator[Progress]:
+        status = ""
+        with closing(self._stream(path, body)) as lines:
+            for step in map(wire.progress, lines):
+                status = step.status
+                yield step
+        if status != "success":
+            raise _cut_short(path)
+
     def _events(self, path: str, body: Mapping[str, Any], request_id: str) -> Generator[Event]:
+        ended = False
         with closing(self._stream(path, body, request_id)) as lines:
             for raw in lines:
+                ended = bool(raw.get("done") or "_debug_info" in raw)
                 yield from wire.events(raw)
+        if not ended:
+            raise _cut_short(path)
 
 
 def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -281,6 +302,8 @@ def _check(reply: Reply, path: str, *, streaming: bool = False) -> None:
     if reply.status < 300:
         return
     text = reply.read().decode("utf-8", "replace").strip()
+    if reply.status < 400 and (place := reply.headers.get("location")):
+        raise ApiError(f"the server sends callers to {place}: OLLAMA_HOST must name that", code=reply.status)
     try:
         text = str(json.loads(text)["error"])
     except (ValueError, TypeError, KeyError):
@@ -299,7 +322,13 @@ def _object(data: bytes) -> Mapping[str, Any]:
         raise ApiError("the server's answer is not JSON; is it a puna or Ollama server?") from error
     if not isinstance(raw, dict):
         raise ApiError("the server's answer is not a JSON object; is it a puna or Ollama server?")
+    if raw.keys() == {"error"}:  # some servers say so of a route that they do not have, with status 200
+        raise ApiError(str(raw["error"]))
     return raw
+
+
+def _cut_short(path: str) -> ApiError:
+    return ApiError(f"the server ended its answer to {path} too early: its log may tell why")
 
 
 def _json(body: Mapping[str, Any] | None) -> tuple[bytes | None, dict[str, str]]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import httptools
 
-from puna.client.transport import CONNECT_SECONDS, broke, unreachable
+from puna.client.transport import CONNECT_SECONDS, broke, no_http, unreachable
 
 _PIECE = 1 << 16
 
@@ -68,11 +68,19 @@ class LocalReply:
     def _receive(self) -> None:
         data = self._connection.recv(_PIECE)
         if data:
-            self._parser.feed_data(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserCallbackError as error:
+                # Ctrl+C may come while one of the methods below runs; as an error of the parser it would be lost.
+                raise error.__context__ or error from None
         elif self.status and self._ends_with_connection:
             self._complete = True
-        else:
+        elif self.status:
             raise ConnectionResetError("the server closed the connection")
+        else:
+            raise ConnectionResetError(
+                "the server closed the connection without an answer, as one does that speaks HTTPS"
+            )
 
     def on_status(self, status: bytes) -> None:
         """Httptools: the phrase of the status."""
@@ -103,11 +111,12 @@ class LocalReply:
 class LocalTransport:
     """A ``Transport`` that keeps one connection open between requests."""
 
-    def __init__(self, host: str, port: int, path: str) -> None:
+    def __init__(self, host: str, port: int, path: str, patience: float | None = None) -> None:
         # Of bytes Python makes no international name, for which it would load tables.
         self._place = (host.encode("ascii"), port)
         self._host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._path = path
+        self._patience = patience
         self._idle: socket.socket | None = None
         self._taking = threading.Lock()
 
@@ -159,16 +168,20 @@ class LocalTransport:
         elif idle is not None:
             idle.close()
         try:
-            connection = socket.create_connection(self._place, timeout=CONNECT_SECONDS)  # type: ignore[arg-type]
+            limit = CONNECT_SECONDS if self._patience is None else min(CONNECT_SECONDS, self._patience)
+            connection = socket.create_connection(self._place, timeout=limit)  # type: ignore[arg-type]
         except OSError as error:
             raise unreachable() from error
         try:
-            connection.settimeout(None)
+            connection.settimeout(self._patience)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection, _ask(connection, head, content, to_head=to_head)
-        except (OSError, httptools.HttpParserError) as error:
+        except OSError as error:
             connection.close()
             raise broke(error) from error
+        except httptools.HttpParserError as error:
+            connection.close()
+            raise no_http(f"http://{self._host}") from error
         except BaseException:
             connection.close()
             raise

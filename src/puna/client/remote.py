@@ -39,12 +39,12 @@ class RemoteReply:
 class RemoteTransport:
     """A ``Transport``. ``use_proxies`` has the environment's proxies and certificates respected."""
 
-    def __init__(self, base_url: str, *, use_proxies: bool) -> None:
+    def __init__(self, base_url: str, patience: float | None = None, *, use_proxies: bool) -> None:
         self._elsewhere = base_url if use_proxies else ""
         try:
             self._http = httpx2.Client(
                 base_url=base_url,
-                timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+                timeout=httpx2.Timeout(patience, connect=CONNECT_SECONDS if patience is None else patience),
                 trust_env=use_proxies,
                 # Reading the certificates of all authorities takes longer than a call that needs none.
                 verify=False if base_url.startswith("http:") else httpx2.create_ssl_context(),

@@ -55,8 +55,10 @@ class Transport(Protocol):
         ...
 
 
-def connect(base_url: str) -> Transport:
+def connect(base_url: str, patience: float | None = None) -> Transport:
     """The transport for the server at ``base_url``; nothing is sent yet.
+
+    ``patience`` is how many seconds the server may be silent while it is waited for; None: as many as it takes.
 
     Raises:
         ServerUnreachable: it is no address.
@@ -73,12 +75,12 @@ def connect(base_url: str) -> Transport:
     if local and parts.scheme == "http":
         from puna.client.local import LocalTransport  # noqa: PLC0415 - only one of the two is needed
 
-        return LocalTransport(host, port or 80, parts.path.rstrip("/"))
+        return LocalTransport(host, port or 80, parts.path.rstrip("/"), patience)
     from puna.client.remote import RemoteTransport  # noqa: PLC0415
 
     shown = f"[{host}]" if ":" in host else host
     netloc = shown if port is None else f"{shown}:{port}"
-    return RemoteTransport(parts._replace(netloc=netloc).geturl(), use_proxies=not local)
+    return RemoteTransport(parts._replace(netloc=netloc).geturl(), patience, use_proxies=not local)
 
 
 def unreachable() -> ServerUnreachable:
@@ -95,3 +97,8 @@ def broke(error: Exception) -> ServerUnreachable:
     """That a server stopped answering."""
     said = str(error) or type(error).__name__
     return ServerUnreachable(f"the connection to the server broke: {said}; its log may tell why")
+
+
+def no_http(url: str) -> ServerUnreachable:
+    """That something else than an HTTP server answers at ``url``."""
+    return ServerUnreachable(f"what answers at {url} does not speak HTTP; OLLAMA_HOST says where the server is")

@@ -11,14 +11,15 @@ from puna.diagnosis import Finding, Section
 from puna.errors import ServerUnreachable
 from puna.sizes import size
 
-_PATIENCE_SECONDS = 3
+_PATIENCE_SECONDS = 10.0
+_CONNECT_SECONDS = 3
 
 
 def section(address: Address) -> Section:
     """The server at ``address`` in words."""
     place = ("address", address.url)
     try:
-        with Client(address.url) as client:
+        with Client(address.url, patience=_PATIENCE_SECONDS) as client:
             version = client.version()
             loaded = client.running()
     except ServerUnreachable as error:
@@ -44,7 +45,7 @@ def section(address: Address) -> Section:
 
 def _silent(address: Address, error: ServerUnreachable) -> Finding:
     try:
-        socket.create_connection((address.host, address.port), _PATIENCE_SECONDS).close()
+        socket.create_connection((address.host, address.port), _CONNECT_SECONDS).close()
     except ConnectionRefusedError:
         return Finding("note", f"no server answers at {address.url}", "puna serve starts one")
     except OSError:

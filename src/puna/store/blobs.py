@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Literal
 
 from puna.errors import BlobNotFound, CorruptManifest, DigestMismatch, InvalidDigest
@@ -125,8 +126,16 @@ class Blobs:
         return self.directory / digest.filename
 
     def exists(self, digest: Digest) -> bool:
-        """Whether the blob is there."""
-        return self.path(digest).is_file()
+        """Whether the blob is there.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        with translated():
+            try:
+                return S_ISREG(self.path(digest).stat().st_mode)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
 
     def size(self, digest: Digest) -> int:
         """Bytes of the blob.

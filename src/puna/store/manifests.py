@@ -116,6 +116,9 @@ class Manifests:
                     self._remove_if_empty(Path(directory))
 
     def _remove_if_empty(self, directory: Path) -> bool:
+        # Where nothing may be removed, the system tells that first, also of what is not empty.
+        if any(directory.iterdir()):
+            return False
         try:
             self._disk.remove_directory(directory)
         except OSError as error:

@@ -44,7 +44,7 @@ def chat(api, monkeypatch, tmp_path, capsys):
 
     def run(*typed, session=None):
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-            pipe.send_text("".join(typed) + CTRL_D)
+            pipe.send_bytes(("".join(typed) + CTRL_D).encode(errors="surrogateescape"))
             with Client(api.url) as client:
                 converse(client, session or Session("smol"))
         return capsys.readouterr()
@@ -150,6 +150,8 @@ def test_list(api, chat):
     """The models in the store are listed as by the command."""
     api.on("GET", "/api/tags", {"models": []})
     assert "NAME    ID    SIZE    MODIFIED \n" == chat("/list", ENTER).out
+    api.on("GET", "/api/tags", {"models": [{"name": "tiny:latest"}, {"name": "smol:latest"}]})
+    assert ["NAME", "tiny:latest"] == [line.split()[0] for line in chat("/list TI", ENTER).out.splitlines()]
 
 
 def test_load(api, chat):
@@ -262,6 +264,13 @@ def test_history(api, chat, tmp_path):
     assert ["first"] == conversations(api)[-1]
 
 
+def test_bytes_that_are_no_text(api, chat, tmp_path):
+    """What a terminal sends in another encoding than UTF-8 is replaced; the chat and its history go on."""
+    chat("caf\udce9", ENTER, "hi", ENTER)
+    assert ["caf\ufffd", "Hello", "hi"] == conversations(api)[-1]
+    assert "caf\ufffd\nhi\n" == (tmp_path / ".ollama" / "history").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("how", ["variable", "command"])
 def test_no_history(chat, tmp_path, monkeypatch, how):
     """No history is kept when none is wanted."""
@@ -286,12 +295,19 @@ def test_history_has_an_end(tmp_path):
     assert "two" == next(iter(history.load_history_strings()))
 
 
-def test_history_that_cannot_be_kept(tmp_path, capsys):
-    """A history that cannot be written is mentioned once, and nothing worse happens."""
-    (tmp_path / "file").touch()
-    history = LineHistory(tmp_path / "file" / "history")
-    history.store_string("a")
-    history.store_string("b")
-    assert (
-        f"Warning: the history cannot be kept in {tmp_path}/file/history: Not a directory\n" == capsys.readouterr().err
-    )
+@pytest.mark.parametrize(("kept", "why"), [(".ollama", "Not a directory"), (".ollama/history/x", "Is a directory")])
+def test_history_that_cannot_be_kept(api, chat, tmp_path, kept, why):
+    """A history that cannot be read or written is mentioned once, after what was typed, and nothing worse happens."""
+    (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / kept).touch()
+    printed = chat("a", ENTER, "b", ENTER)
+    assert f"Warning: the history cannot be kept in {tmp_path}/.ollama/history: {why}\n" == printed.err
+    assert ["a", "Hello", "b"] == conversations(api)[-1]
+
+
+def test_history_behind_a_link(tmp_path):
+    """A history that is kept elsewhere stays there, and no other file is left."""
+    (tmp_path / "history").symlink_to("elsewhere")
+    LineHistory(tmp_path / "history").store_string("a")
+    assert "a\n" == (tmp_path / "elsewhere").read_text()
+    assert {"elsewhere", "history"} == {path.name for path in tmp_path.iterdir()}

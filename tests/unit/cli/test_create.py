@@ -242,6 +242,15 @@ def test_several_adapters(api, puna, making):
     } == set(api.bodies("/api/create")[0]["adapters"])
 
 
+def test_a_draft_that_is_not_there(api, puna, making):
+    """A type for a draft model, where there is none, is refused before anything is sent."""
+    (making / "Modelfile").write_text("FROM model.gguf\n")
+    result = puna("create", "mine", "--draft-quantize", "q8_0")
+    expected = "gathering model components\nError: --draft-quantize requires a DRAFT model\n"
+    assert (1, expected) == (result.code, result.err)
+    assert ["HEAD"] == [asked.method for asked in api.asked]
+
+
 def test_a_draft_model(api, puna, making):
     """DRAFT is a file of its own, which is not the model itself."""
     (making / "draft.gguf").write_bytes(WEIGHTS)

@@ -24,6 +24,7 @@ def raised(error):
         (StoreError("the store is on fire"), "the store is on fire"),
         (LoadFailed("no\nmemory"), "no memory"),
         (PermissionError(errno.EACCES, "Permission denied", "/models/x"), "/models/x: permission denied"),
+        (PermissionError(errno.EACCES, "Permission denied", "a\nb"), "a b: permission denied"),
         (OSError(errno.ENOSPC, "No space left on device"), "no space left on device"),
         (OSError(), "oserror"),
         (MemoryError(), "out of memory"),

@@ -154,6 +154,12 @@ def test_what_would_be_lost_stays(block):
     assert rendered(block, 40, colours=True) is None
 
 
+def test_lines_stay_lines():
+    """The lines of a poem, an address or a table that is none are not joined."""
+    text = "Roses are **red**,\nviolets are blue.\n\n- one\n  two\n\n> **three**\n> four\n"
+    assert "Roses are red,\nviolets are blue.\n\n • one\n   two\n\n▌ three\n▌ four" == played(text)
+
+
 def test_without_colours():
     """Without colours the structure is still there."""
     shown = rendered("# Title **x** `y`\n", 40, colours=False)

@@ -16,6 +16,7 @@ from puna.cli.main import root
     ("args", "text"),
     [
         (["frobnicate"], 'unknown command "frobnicate" for "puna"'),
+        ([""], 'unknown command "" for "puna"'),
         (["--frob"], "unknown flag: --frob"),
         (["list", "--frob"], "unknown flag: --frob"),
         (["list", "-x"], "unknown shorthand flag: 'x' in -x"),
@@ -113,6 +114,14 @@ def test_version_without_server(puna, monkeypatch, unused_url):
     result = puna("--version")
     expected = f"Warning: could not connect to a running Puna instance\nWarning: client version is {__version__}\n"
     assert (0, expected, "") == (result.code, result.out, result.err)
+
+
+def test_version_of_a_server_that_says_no(api, puna):
+    """A server that wants a key is not told to be none."""
+    api.on("GET", "/api/version", {"error": "a key is needed"}, status=401)
+    expected = "Warning: the server does not tell its version: a key is needed\n"
+    result = puna("--version")
+    assert (0, f"{expected}Warning: client version is {__version__}\n") == (result.code, result.out)
 
 
 @pytest.mark.parametrize("typed", ["lst", "pulll", "LIST", "comp"])

@@ -4,6 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
+
+from puna.cli.main import main
 
 MISSING = {"error": "model 'nope' not found"}
 
@@ -219,6 +222,15 @@ def test_lists_as_json(api, puna, command, route):
     api.on("GET", route, {"models": models})
     assert {"models": models} == json.loads(puna(command, "--json").out)
     assert {"models": models[:1]} == json.loads(puna(command, "smol", "--json").out)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "ascii"])
+def test_json_in_any_encoding(api, puna, charset):
+    """Programs get every character, also where standard output is not UTF-8."""
+    api.on("POST", "/api/show", {"system": "h\xe9llo \u4e2d\u6587"})
+    with CliRunner(charset=charset).isolation() as (out, _, _):
+        assert 0 == main(["show", "m", "--json"])
+    assert {"system": "h\xe9llo \u4e2d\u6587"} == json.loads(out.getvalue())
 
 
 def test_show_as_json(api, puna):

@@ -52,6 +52,17 @@ def test_a_long_transfer(monkeypatch):
     ] == out.getvalue().splitlines()
 
 
+def test_long_work_that_is_no_transfer(monkeypatch):
+    """What goes through a whole store says at once what it does, and how far it is as a transfer does."""
+    at, out = iter([0.0, 0.5, 1.0]), io.StringIO()
+    monkeypatch.setattr(time, "monotonic", lambda: next(at))
+    with reporting(out) as report:
+        for done in (0, 20_000_000, 40_000_000, 4_000_000_000):
+            report(Progress("checking /models", "", 4_000_000_000, done))
+    expected = ["checking /models", "checking /models 0% of 4 GB, 40 MB/s, 1m40s left"]
+    assert expected == out.getvalue().splitlines()
+
+
 def test_lively(monkeypatch):
     """On a terminal every step is to be seen, digests shortened so that they fit."""
     monkeypatch.setenv("TERM", "xterm")

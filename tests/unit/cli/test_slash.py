@@ -22,6 +22,7 @@ SESSION = Session("smol")
         ("/bye", Quit()),
         ("/exit", Quit()),
         ("/list", ListModels()),
+        ("/list Smol", ListModels("Smol")),
         ("/load llama", Load("llama")),
         ("/load", Say("Usage:\n  /load <model>\n", error=True)),
         ("/save mine", Save("mine")),
@@ -46,6 +47,7 @@ SESSION = Session("smol")
         ("/set format", Say("Invalid or missing format. For 'json' mode use '/set format json'")),
         ("/set format xml", Say("Invalid or missing format. For 'json' mode use '/set format json'")),
         ("/set think often", Say(slash.HELP_SET, error=True)),
+        ("/set verbose on", Say(slash.HELP_SET, error=True)),
     ],
 )
 def test_what_to_do(text, action):

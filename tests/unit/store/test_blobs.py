@@ -43,6 +43,20 @@ def test_written_in_pieces(blobs: Blobs) -> None:
     assert 0o644 == blobs.path(HELLO).stat().st_mode & 0o777
 
 
+def test_a_store_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    """Whether a blob is there cannot be told then, and the error says why."""
+    with pytest.raises(StoreError) as caught:
+        Blobs(tmp_path / ("long" * 100)).exists(HELLO)
+    assert "file name too long" in str(caught.value)
+
+
+def test_where_there_is_no_directory_there_is_no_blob(tmp_path: Path) -> None:
+    """Neither where one is missing, nor where a file has its place."""
+    (tmp_path / "file").touch()
+    assert not Blobs(tmp_path / "missing").exists(HELLO)
+    assert not Blobs(tmp_path / "file").exists(HELLO)
+
+
 def test_a_wrong_digest(blobs: Blobs) -> None:
     """Content that is not what was announced is not stored under any name."""
     with blobs.open_writer() as writer:

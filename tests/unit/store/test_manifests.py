@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from puna.errors import StoreError
 from puna.names import ModelName
+from puna.store.disk import Disk
 from puna.store.manifests import Manifests
 
 Deaths = Callable[[Callable[[], object]], Iterator[int]]
@@ -102,6 +104,21 @@ def test_tidies_up(manifests: Manifests) -> None:
     manifests.tidy(2000)
     assert [".young", "latest"] == listed(manifests.path(SMOL).parent)
     assert ["registry.ollama.ai"] == listed(manifests.directory)
+
+
+class ReadOnly(Disk):
+    def remove_directory(self, path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
+def test_tidying_what_may_only_be_read(manifests: Manifests) -> None:
+    """A store in order is, and no warning says otherwise at each start of a server."""
+    manifests.write(SMOL, b"{}")
+    seen = Manifests(manifests.directory, disk=ReadOnly())
+    seen.tidy(2000)
+    (manifests.directory / "empty").mkdir()
+    with pytest.raises(StoreError):
+        seen.tidy(2000)
 
 
 def test_a_tag_that_is_a_directory(manifests: Manifests) -> None:
