@@ -22,6 +22,8 @@ _BATCH = 256
 _STALLED_SECONDS = 1.0
 _LAST_LINES_SECONDS = 2.0
 
+_PRIORITIES = ((logging.CRITICAL, "<2>"), (logging.ERROR, "<3>"), (logging.WARNING, "<4>"), (logging.INFO, "<6>"))
+
 _PLAIN = re.compile('[^ "=]+').fullmatch
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -65,6 +67,19 @@ class TextFormatter(logging.Formatter):
             text = "\n    ".join(_printable(line) for line in text.split("\n"))
         pairs = "".join(f" {name}={_word(value)}" for name, value in _fields(record).items())
         return f"{_when(record.created)} {record.levelname:<7} {text}{pairs}"
+
+
+class JournalFormatter(logging.Formatter):
+    """The lines of ``inner``, each after its priority, by which systemd's journal sorts them: sd-daemon(3)."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of one record."""
+        mark = next((mark for level, mark in _PRIORITIES if record.levelno >= level), "<7>")
+        return "\n".join(f"{mark}{line}" for line in self._inner.format(record).split("\n"))
 
 
 class Writer(logging.Handler):
@@ -147,13 +162,15 @@ def hold() -> None:
     logging.getLogger().addHandler(logging.handlers.MemoryHandler(_MOST_WAITING, flushLevel=logging.CRITICAL + 1))
 
 
-def to_stderr(form: Literal["text", "json"], debug: int) -> logging.Handler:
+def to_stderr(form: Literal["text", "json"], debug: int, *, journal: bool = False) -> logging.Handler:
     """Let everything that is logged from now on go to standard error, and return what is to be closed at the end.
 
     ``debug`` 1 adds what is of interest to who looks for a fault, 2 also the words of the engines.
+    With ``journal`` each line says its priority to systemd's journal, which is standard error then.
     """
     handler: logging.Handler = logging.NullHandler() if sys.stderr is None else Writer(sys.stderr.fileno())
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    formatter = JsonFormatter() if form == "json" else TextFormatter()
+    handler.setFormatter(JournalFormatter(formatter) if journal else formatter)
     # Python looks for the line that logs, the thread and the task: nobody is told, and it takes most of the time.
     logging._srcfile = None  # noqa: SLF001 -- as its documentation says
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

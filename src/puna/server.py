@@ -132,7 +132,7 @@ def serve(settings: Settings) -> int:
     limits.open_standard_streams()
     limits.allow_many_files()
     limits.interrupt_nobody()
-    log_handler = logs.to_stderr(settings.log_format, settings.debug)
+    log_handler = logs.to_stderr(settings.log_format, settings.debug, journal=systemd.is_journal(2))
     try:
         return _serve_logging(settings)
     finally:

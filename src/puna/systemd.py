@@ -1,6 +1,6 @@
-"""The two things a service says to systemd, and gets from it: how it is, and sockets that were opened for it.
+"""What a service says to systemd, and gets from it: how it is, sockets that were opened for it, and its journal.
 
-Both are environment variables and a few bytes: sd_notify(3) and sd_listen_fds(3).
+All are environment variables and a few bytes: sd_notify(3), sd_listen_fds(3) and systemd.exec(5).
 """
 
 from __future__ import annotations
@@ -31,8 +31,18 @@ def listeners(environ: Mapping[str, str] = os.environ) -> list[socket.socket]:
     """The sockets that were opened for this process, in the order of the unit; none without socket activation."""
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return []
-    count = int(environ.get("LISTEN_FDS", "0"))
-    found = [socket.socket(fileno=number) for number in range(_FIRST_SOCKET, _FIRST_SOCKET + count)]
+    count = environ.get("LISTEN_FDS", "")
+    numbers = range(_FIRST_SOCKET, _FIRST_SOCKET + (int(count) if count.isdecimal() else 0))
+    found = [socket.socket(fileno=number) for number in numbers]
     for one in found:
         one.set_inheritable(False)
     return found
+
+
+def is_journal(descriptor: int, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether what is written to the file ``descriptor`` goes straight to the journal."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from puna.logs import JsonFormatter, TextFormatter, Writer, fields, hold, to_stderr
+from puna.logs import JournalFormatter, JsonFormatter, TextFormatter, Writer, fields, hold, to_stderr
 
 
 def record(text: str, *args: object, exc_info: Any = None, **values: Any) -> logging.LogRecord:
@@ -50,6 +50,18 @@ def test_text_is_one_line_of_pairs() -> None:
         '2023-11-14T22:13:20.123Z INFO    request path=/api/chat seconds=0.00025 agent="a b" model="" lists=x,y'
         == TextFormatter().format(told)
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "mark"), [("ERROR", "<3>"), ("WARNING", "<4>"), ("INFO", "<6>"), ("DEBUG", "<7>"), ("CRITICAL", "<2>")]
+)
+def test_the_journal_is_told_how_grave_a_line_is(level: str, mark: str) -> None:
+    """So that ``journalctl -p warning`` finds what it should, also each line of a traceback."""
+    told = record("it failed", exc_info=failure())
+    told.levelno, told.levelname = getattr(logging, level), level
+    lines = JournalFormatter(TextFormatter()).format(told).split("\n")
+    assert len(lines) > 3
+    assert TextFormatter().format(told).split("\n") == [line.removeprefix(mark) for line in lines]
 
 
 @pytest.mark.parametrize("sent", ["a\n2026-01-01 INFO  forged", "\x1b[2Jgone", "a\r\nb", 'a" status="200'])

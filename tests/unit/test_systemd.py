@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from puna.systemd import listeners, notify
+from puna.systemd import is_journal, listeners, notify
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -29,7 +29,15 @@ def test_without_a_service_manager_nobody_is_told(environ: dict[str, str]) -> No
     assert not notify("READY=1", environ=environ)
 
 
-@pytest.mark.parametrize("environ", [{}, {"LISTEN_FDS": "1"}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}])
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_FDS": "1"},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"},
+    ],
+)
 def test_sockets_for_others_are_left_alone(environ: dict[str, str]) -> None:
     """The variables may be a parent's, inherited."""
     assert [] == listeners(environ)
@@ -52,3 +60,13 @@ def test_a_socket_opened_by_systemd_is_taken() -> None:
             check=True,
         )
         assert f"{opened.getsockname()[1]} False\n" == done.stdout
+
+
+def test_the_journal_is_told_from_other_files(tmp_path: Path) -> None:
+    """Who sends the log of a service elsewhere gets no priorities there."""
+    with (tmp_path / "log").open("wb") as log, (tmp_path / "other").open("wb") as other:
+        found = os.fstat(log.fileno())
+        environ = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        assert is_journal(log.fileno(), environ)
+        assert not is_journal(other.fileno(), environ)
+        assert not is_journal(log.fileno(), {})
