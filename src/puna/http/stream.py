@@ -113,7 +113,8 @@ class EventStream(Generic[T]):
         self._encode = encode
         self._refuse = refuse
         self._complain = complain
-        given = {"content-type": media_type, **(headers or {})}
+        # Word for nginx, and proxies that read its word, to pass on at once what comes.
+        given = {"content-type": media_type, "x-accel-buffering": "no", **(headers or {})}
         self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

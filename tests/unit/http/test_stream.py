@@ -35,7 +35,7 @@ def started(response: EventStream[str], client: Any) -> asyncio.Task[None]:
 
 
 def test_events_arrive_one_by_one_and_in_order(client):
-    """Each event is sent on its own as soon as it is there, and the response is ended properly."""
+    """Each event is sent on its own as soon as it is there, through proxies too, and the response is ended properly."""
 
     async def events() -> AsyncGenerator[str, None]:
         for piece in ("a", "b", "c"):
@@ -43,8 +43,10 @@ def test_events_arrive_one_by_one_and_in_order(client):
 
     run(stream(events()), client)
 
+    unbuffered = (b"x-accel-buffering", b"no")
+    headers = [(b"content-type", b"application/x-ndjson"), unbuffered]
     assert [
-        {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/x-ndjson")]},
+        {"type": "http.response.start", "status": 200, "headers": headers},
         {"type": "http.response.body", "body": b"a", "more_body": True},
         {"type": "http.response.body", "body": b"b", "more_body": True},
         {"type": "http.response.body", "body": b"c", "more_body": True},
