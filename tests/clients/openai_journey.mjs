@@ -90,18 +90,14 @@ seen.colours.push(response.output_parsed)
 seen.colours = seen.colours.map((colour) => Colour.safeParse(colour).success)
 
 // Responses that go on, streamed, and deleted.
-const first = await openai.responses.create({ model: 'smollm2', input: 'I am Bo.', max_output_tokens: 8 })
-const second = openai.responses.stream({
-  model: 'smollm2',
-  input: 'Who?',
-  temperature: 0,
-  previous_response_id: first.id,
-  max_output_tokens: 8,
-})
+const brief = { model: 'smollm2', temperature: 0, max_output_tokens: 8 }
+const first = await openai.responses.create({ ...brief, input: 'I am Bo.' })
+const second = openai.responses.stream({ ...brief, input: 'Who?', previous_response_id: first.id })
 const kinds = []
 for await (const event of second) if (kinds.at(-1) !== event.type) kinds.push(event.type)
-seen.kinds = [kinds[0], kinds.includes('response.output_text.delta'), kinds.at(-1)]
-seen.grew = (await second.finalResponse()).usage.input_tokens > first.usage.input_tokens
+const ended = await second.finalResponse()
+seen.kinds = [kinds[0], kinds.includes('response.output_text.delta'), kinds.at(-1) === `response.${ended.status}`]
+seen.grew = ended.usage.input_tokens > first.usage.input_tokens
 await openai.responses.delete(first.id)
 seen.deleted = await refusal(openai.responses.retrieve(first.id))
 
