@@ -317,7 +317,22 @@ class ShuttingDown(Unavailable):
         super().__init__("the server is shutting down")
 
 
-class InsufficientMemory(Unavailable):
+class OfModel(Exception):
+    """Part of errors about a model: the text names it as ``model`` ("": not at all), and ``why`` is the rest of it."""
+
+    def __init__(self, why: str, *, model: str = "") -> None:
+        super().__init__(f"failed to load model {model}: {why}" if model else why)
+        self.why = why
+        self.model = model
+
+    def called(self, model: str) -> Self:
+        """The same error for who knows the model by that name."""
+        error = type(self)(self.why, model=self.model and model)
+        error.__cause__ = self.__cause__
+        return error
+
+
+class InsufficientMemory(Unavailable, OfModel):
     """A model needs more memory than the machine has free."""
 
 
@@ -364,7 +379,7 @@ class EngineError(PunaError):
     """The inference engine failed."""
 
 
-class LoadFailed(EngineError):
+class LoadFailed(EngineError, OfModel):
     """A model could not be loaded; the text ends with the engine's last words."""
 
 

@@ -107,10 +107,9 @@ def compose(settings: Settings, *, traces: tracing.Traces | None = None) -> Serv
         observe=metrics.happened,
     )
     leasing = Leasing(store, pool, settings)
-    transfers = Transfers(store, connections=settings.max_transfers)
-    library = Library(
-        store, obtain=lambda model: transfers.pull(PullRequest(model)), any_layout=bool(settings.llama_server)
-    )
+    any_layout = bool(settings.llama_server)
+    transfers = Transfers(store, connections=settings.max_transfers, any_layout=any_layout)
+    library = Library(store, obtain=lambda model: transfers.pull(PullRequest(model)), any_layout=any_layout)
     chat = ChatService(leasing)
     responses = KeptResponses(settings.state, limit=settings.max_responses)
     services = Services(

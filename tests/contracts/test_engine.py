@@ -266,13 +266,15 @@ def test_a_killed_engine_is_noticed_at_once(make_engine: Any) -> None:
     play(make_engine, scene)
 
 
-def test_closing_leaves_no_process(make_engine: Any) -> None:
-    """The child has ended when close returns."""
+def test_closing_leaves_nothing_behind(make_engine: Any) -> None:
+    """The child has ended when close returns, and its socket is gone."""
 
     async def scene(model: LlamaCppModel) -> None:
+        assert model.connections.socket.exists()
         await model.close()
         with pytest.raises(ProcessLookupError):
             os.kill(model.pid, 0)
+        assert not model.connections.socket.exists()
         assert await model.wait_gone() == ""
 
     play(make_engine, scene)

@@ -54,3 +54,21 @@ def test_the_prompt_is_the_one_that_is_answered(server: Any, models: list[str], 
         assert answered["prompt_eval_count"] == len(applied["tokens"]), model
         last = str(fields.get("prompt", CHAT[-1]["content"]))
         assert last in applied["prompt"]
+
+
+def test_a_tool_call_in_special_tokens_is_seen(server: Any, models: list[str]) -> None:
+    """The engine leaves such tokens out of the text, unless the marks of a tool call are among them."""
+    marked = "{{ range .Messages }}{{ if .ToolCalls }}<jupyter_start>{{ end }}{{ .Content }}{{ end }}{{ .Tools }}"
+    body = {"model": "marked", "from": "smollm2", "template": marked, "stream": False}
+    assert {"status": "success"} == server.call("POST", "/api/create", body)
+    (token,) = server.call("POST", "/api/tokenize", {"model": "marked", "text": "<jupyter_start>"})["tokens"]
+    chat = {
+        "model": "marked",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "function", "function": {"name": "ping"}}],
+        "logit_bias": {str(token): 100},
+        "max_tokens": 1,
+    }
+    answered = server.call("POST", "/v1/chat/completions", chat)
+    server.call("DELETE", "/api/delete", {"model": "marked"})
+    assert "<jupyter_start>" == answered["choices"][0]["message"]["content"]

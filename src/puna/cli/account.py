@@ -32,7 +32,7 @@ def signout(args: tuple[str, ...]) -> None:  # noqa: ARG001 - counted by Command
 @click.option("--restore", is_flag=True, help="taken for Ollama's sake; nothing was configured")
 @click.option("-y", "--yes", is_flag=True, help="taken for Ollama's sake; nothing is asked")
 def launch(args: tuple[str, ...], *, model: str, config: bool, restore: bool, yes: bool) -> None:  # noqa: ARG001
-    """Say how another program is told to use puna.
+    """Say how to make another program use puna.
 
     Programs are neither configured nor started; most read from their environment where the server is.
     """
@@ -42,6 +42,9 @@ def launch(args: tuple[str, ...], *, model: str, config: bool, restore: bool, ye
     url = read(os.environ).host.url
     if app in _ANTHROPIC:
         variables = f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=puna ANTHROPIC_MODEL={model or 'MODEL'}"
+    elif app == "codex":
+        args = ("codex", "--oss", "--local-provider", "ollama", "-m", model or "MODEL", *args[1:])
+        variables = f"CODEX_OSS_BASE_URL={url}/v1"
     else:
         variables = f"OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna"
     raise click.ClickException(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from queue import SimpleQueue
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class Together:
 @click.argument("args", nargs=-1, metavar="MODEL")
 @click.option("--prompt", "prompt_tokens", default=512, type=click.IntRange(8), help="tokens to read (512)")
 @click.option("--tokens", default=128, type=click.IntRange(1), help="tokens to write (128)")
-@click.option("--rounds", default=3, type=click.IntRange(1), help="how often; medians are told (3)")
+@click.option("--rounds", default=3, type=click.IntRange(1), help="how many times; medians are printed (3)")
 @click.option("--parallel", default=4, type=click.IntRange(1), help="requests at once, at the end (4; 1: none)")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def bench(args: tuple[str, ...], *, prompt_tokens: int, tokens: int, rounds: int, parallel: int, as_json: bool) -> None:
@@ -90,9 +91,23 @@ def _asked(client: Client, request: GenerateRequest) -> tuple[Speed, float]:
 
 
 def _together(client: Client, requests: Sequence[GenerateRequest]) -> Together:
+    told: SimpleQueue[tuple[Speed, float] | Exception] = SimpleQueue()
+
+    def ask(request: GenerateRequest) -> None:
+        try:
+            told.put(_asked(client, request))
+        except Exception as error:  # noqa: BLE001 - it is raised where the answers are waited for
+            told.put(error)
+
     began = time.perf_counter()
-    with ThreadPoolExecutor(len(requests)) as threads:
-        answers = list(threads.map(lambda request: _asked(client, request), requests))
+    for request in requests:
+        threading.Thread(target=ask, args=(request,), daemon=True).start()  # Ctrl+C waits for no answer
+    answers = []
+    for _ in requests:
+        answer = told.get()
+        if isinstance(answer, Exception):
+            raise answer
+        answers.append(answer)
     seconds = time.perf_counter() - began
     written = sum(measured.tokens for measured, _ in answers)
     return Together(len(requests), written / seconds, median(first for _, first in answers))

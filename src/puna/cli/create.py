@@ -47,7 +47,7 @@ _GATHERING = Progress("gathering model components")
 @click.option("--draft-quantize", default="", metavar="TYPE", help="quantize the draft model to this type")
 @click.option("--experimental", is_flag=True, help="taken for Ollama's sake: safetensors need no flag")
 def create(args: tuple[str, ...], path: str, quantize: str, draft_quantize: str, experimental: bool) -> None:  # noqa: ARG001
-    """Make a model from a Modelfile, or of the files in a folder."""
+    """Make a model from a Modelfile, or from the files in a folder."""
     with connected() as client, reporting(sys.stderr) as report:
         model_name(args[0])
         for wanted in filter(None, (quantize, draft_quantize)):

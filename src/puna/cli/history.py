@@ -58,8 +58,9 @@ class LineHistory(History):
         path.parent.mkdir(parents=True, exist_ok=True)
         written = path.with_name(f"{path.name}.{os.getpid()}")
         try:
-            written.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            written.touch(mode=0o600)  # before there is anything in it that others could read
             written.chmod(0o600)
+            written.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             written.replace(path)
         except OSError:
             written.unlink(missing_ok=True)

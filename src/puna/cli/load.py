@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("load", cls=Command, count=at_least(1))
 @click.argument("args", nargs=-1, metavar="MODEL...")
-@click.option("--keepalive", default="", metavar="DURATION", help="keep it in memory so long (5m); negative: forever")
+@click.option("--keepalive", default="", metavar="DURATION", help="how long it stays in memory (5m); negative: forever")
 def load(args: tuple[str, ...], *, keepalive: str) -> None:
     """Load a model into memory, so that its first answer need not wait."""
     seconds = keep_alive(keepalive)

@@ -18,8 +18,8 @@ from puna.errors import ServerUnreachable
 # another needs; the page of all commands needs none of them.
 _ENTRIES = {
     "serve": Entry("main:serve", "Start the server."),
-    "create": Entry("create:create", "Make a model from a Modelfile, or of the files in a folder."),
-    "show": Entry("models:show", "Show what is known of a model."),
+    "create": Entry("create:create", "Make a model from a Modelfile, or from the files in a folder."),
+    "show": Entry("models:show", "Show what is known about a model."),
     "run": Entry("run:run", "Run a model: answer a prompt, or chat."),
     "stop": Entry("models:stop", "Free the memory that a model takes."),
     "pull": Entry("transfer:pull", "Fetch a model from a registry, or a GGUF file from its URL."),
@@ -30,11 +30,11 @@ _ENTRIES = {
     "ps": Entry("models:list_running", "List the models in memory."),
     "cp": Entry("models:copy", "Give a model a second name."),
     "rm": Entry("models:remove", "Remove models from the store."),
-    "launch": Entry("account:launch", "Say how another program is told to use puna."),
+    "launch": Entry("account:launch", "Say how to make another program use puna."),
     "load": Entry("load:load", "Load a model into memory, so that its first answer need not wait."),
     "tokenize": Entry("tokens:tokenize", "Print the tokens that a model makes of a text."),
-    "outdated": Entry("updates:outdated", "List the models of which their registries have another version now."),
-    "update": Entry("updates:update", "Fetch the version of models that their registries have now."),
+    "outdated": Entry("updates:outdated", "List the models whose registries have another version now."),
+    "update": Entry("updates:update", "Fetch the versions of models that their registries have now."),
     "export": Entry(
         "archive:export", 'Write models to a tar archive, - for standard output, that "puna import" reads.'
     ),

@@ -119,7 +119,7 @@ def list_running(args: tuple[str, ...], *, as_json: bool) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="print all metadata and tensors too")
 @click.option("--json", "as_json", is_flag=True, help="print what the API says, /api/show")
 def show(args: tuple[str, ...], *, parts: tuple[str, ...], verbose: bool, as_json: bool) -> None:
-    """Show what is known of a model."""
+    """Show what is known about a model."""
     with connected() as client:
         if len(set(parts)) > 1:
             flags = [f"'--{part}'" for part in _PARTS]

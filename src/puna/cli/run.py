@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "format_text", default="", metavar="FORMAT", help='make the answer "json", or follow a JSON Schema'
 )
-@click.option("--keepalive", default="", metavar="DURATION", help="keep the model in memory so long afterwards (5m)")
+@click.option("--keepalive", default="", metavar="DURATION", help="how long the model stays in memory afterwards (5m)")
 @click.option("--verbose", is_flag=True, help="print statistics after the answer")
 @click.option("--nowordwrap", is_flag=True, help="do not break lines between words")
 @click.option("--nomarkdown", is_flag=True, help="show Markdown as it is written")
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     metavar="[=false]",
     help="embeddings: cut an input that is too long; with =false refuse it",
 )
-@click.option("--dimensions", default=0, metavar="N", help="embeddings: at most so many numbers")
+@click.option("--dimensions", default=0, metavar="N", help="embeddings: at most this many numbers")
 @click.option("--insecure", is_flag=True, help="allow HTTP when the model has to be pulled")
 @click.option(
-    "--serve", is_flag=True, help="start a server if none runs; it stays in the background, as one by `puna serve &`"
+    "--serve", is_flag=True, help="start a server if none runs; it stays in the background, like `puna serve &`"
 )
 def run(
     args: tuple[str, ...],

@@ -14,7 +14,7 @@ QUOTES = '"""'
 
 HELP = '''Commands:
   /set            Change a setting of this session
-  /show           Show what is known of the model
+  /show           Show what is known about the model
   /list           List the models in the store
   /load <model>   Go on with another model, and a new conversation
   /save <model>   Save this session as a model
@@ -66,9 +66,9 @@ HELP_SHORTCUTS = """Keys:
 HELP_PARAMETERS = """Parameters:
   /set parameter seed <int>                Number that makes answers repeatable
   /set parameter num_predict <int>         Most tokens of an answer
-  /set parameter top_k <int>               Choose among the likeliest so many
-  /set parameter top_p <float>             Choose among those that together are so likely
-  /set parameter min_p <float>             Choose among those at least so likely, against the likeliest
+  /set parameter top_k <int>               Choose among this many of the likeliest
+  /set parameter top_p <float>             Choose among the likeliest that add up to this
+  /set parameter min_p <float>             Leave out what is below this share of the likeliest
   /set parameter num_ctx <int>             Length of the context in tokens
   /set parameter temperature <float>       How freely to choose
   /set parameter repeat_penalty <float>    How much to avoid repetition

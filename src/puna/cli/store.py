@@ -59,7 +59,13 @@ def _mended(store: Store, damage: Iterable[Damage], *, insecure: bool) -> list[O
 
     settings = config.read(os.environ)
     with reporting(sys.stderr) as report:
-        source = Refetching(store, connections=settings.max_transfers, report=report, insecure=insecure)
+        source = Refetching(
+            store,
+            connections=settings.max_transfers,
+            report=report,
+            insecure=insecure,
+            any_layout=bool(settings.llama_server),
+        )
         return [mend(store, each, source) for each in damage]
 
 

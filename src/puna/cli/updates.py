@@ -53,7 +53,7 @@ class _Compared:
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 @click.option("--insecure", is_flag=True, help="allow HTTP, and HTTPS without a trusted certificate")
 def outdated(args: tuple[str, ...], as_json: bool, insecure: bool) -> int:  # noqa: ARG001 - counted by Command
-    """List the models of which their registries have another version now."""
+    """List the models whose registries have another version now."""
     with connected() as client:
         compared, skipped = _compared(client, None, insecure=insecure)
         found = [(each, _missing_bytes(client, each)) for each in compared if each.outdated]
@@ -77,7 +77,7 @@ def outdated(args: tuple[str, ...], as_json: bool, insecure: bool) -> int:  # no
 @click.option("--insecure", is_flag=True, help="allow HTTP, and HTTPS without a trusted certificate")
 @click.option("--limit-rate", default="", metavar="RATE", help="bytes per second at most, such as 500k or 2M")
 def update(args: tuple[str, ...], everything: bool, insecure: bool, limit_rate: str) -> int:
-    """Fetch the version of models that their registries have now."""
+    """Fetch the versions of models that their registries have now."""
     if everything == bool(args):
         raise click.UsageError("name the models to update, or say --all")
     rate, failures = parse_rate(limit_rate), 0

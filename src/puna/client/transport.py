@@ -1,6 +1,6 @@
 """How requests travel: what the client needs of HTTP, and which library does it for an address.
 
-Most servers are on this machine, spoken to in plain HTTP; the standard library does that, and is loaded in a fraction
+Most servers are on this machine, spoken to in plain HTTP; a socket and httptools do that, and are loaded in a fraction
 of the time. Certificates, proxies and redirects are httpx2's.
 """
 

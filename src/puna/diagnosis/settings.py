@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from puna.config import MEANINGLESS, TABLE
+from puna.address import clean
+from puna.config import CLIENT, MEANINGLESS, TABLE
 from puna.diagnosis import Finding, Section
 
-_OF_THE_CLIENT = frozenset({"OLLAMA_API_KEY", "OLLAMA_EDITOR"})
 _OF_THE_BUILD = "PUNA_MAKE_"
 
 
@@ -16,12 +16,12 @@ def section(environ: Mapping[str, str]) -> Section:
     """What ``environ`` sets. Values are not shown but of settings: the others may be secrets."""
     known = {row.name for row in TABLE}
     facts = tuple((name, environ[name]) for name in sorted(known & environ.keys()) if environ[name].strip())
-    return Section("Settings", facts, tuple(_findings(environ, known | _OF_THE_CLIENT)))
+    return Section("Settings", facts, tuple(_findings(environ, known | CLIENT.keys())))
 
 
 def _findings(environ: Mapping[str, str], known: set[str]) -> Iterator[Finding]:
     for row in TABLE:
-        text = environ.get(row.name, "").strip().strip("\"'").strip()
+        text = clean(environ.get(row.name, ""))
         try:
             row.parse(text or row.default)
         except ValueError as error:

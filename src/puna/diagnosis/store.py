@@ -13,6 +13,7 @@ from pathlib import Path
 from puna.diagnosis import Finding, Section
 from puna.errors import StoreError
 from puna.sizes import size
+from puna.store.disk import translated
 from puna.store.formats import Layer
 from puna.store.model import Model
 from puna.store.models import Store
@@ -22,6 +23,15 @@ _ADVISED_FREE = 5 * 10**9
 
 def section(root: Path, memory: int) -> Section:
     """The store at ``root`` in words, on a machine with ``memory`` bytes."""
+    try:
+        with translated():
+            return _examined(root, memory)
+    except StoreError as error:
+        advice = "give the user that the server runs as the right to read it, or name another with OLLAMA_MODELS"
+        return Section("Store", (("place", str(root)),), (Finding("error", str(error), advice),))
+
+
+def _examined(root: Path, memory: int) -> Section:
     if root.exists() and not root.is_dir():
         wrong = Finding("error", f"{root} is not a directory, so it can hold no models", "name one with OLLAMA_MODELS")
         return Section("Store", (("place", str(root)),), (wrong,))
@@ -31,13 +41,9 @@ def section(root: Path, memory: int) -> Section:
         )
         return Section("Store", (("place", str(root)),), (missing,))
     store = Store(root)
-    try:
-        models = store.models()
-        names = [name for name, _ in store.manifests.names()]
-        partials = [file for file in store.blobs.files() if file.kind == "partial"]
-    except StoreError as error:
-        advice = "give the user that the server runs as the right to read it, or name another with OLLAMA_MODELS"
-        return Section("Store", (("place", str(root)),), (Finding("error", str(error), advice),))
+    models = store.models()
+    names = [name for name, _ in store.manifests.names()]
+    partials = [file for file in store.blobs.files() if file.kind == "partial"]
     total = sum({layer.blob: layer.size for model in models for layer in _layers(model)}.values())
     free = shutil.disk_usage(root).free
     facts = [

@@ -182,7 +182,7 @@ class Connections:
     """The pool of connections to one engine. It has no limit of its own: the scheduler bounds what runs at once."""
 
     def __init__(self, socket: Path) -> None:
-        self._socket = socket
+        self.socket = socket
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
 
@@ -250,5 +250,5 @@ class Connections:
                 return connection, False
             connection.abort()
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_unix_connection(Connection, str(self._socket))
+        _, connection = await loop.create_unix_connection(Connection, str(self.socket))
         return connection, True

@@ -30,6 +30,7 @@ from puna.engine import (
     ranking,
     watchdog,
 )
+from puna.engine.compiling import compiling
 from puna.engine.connection import ConnectionLost, Connections
 from puna.engine.process import CHECK, EngineProcess
 from puna.engine.schema import Guard
@@ -77,12 +78,12 @@ class LlamaCpp:
         try:
             file_bytes = spec.model.stat().st_size
         except OSError as error:
-            raise LoadFailed(f"failed to load model {name}: no weights: {_why(error)}: {CHECK}") from error
+            raise LoadFailed(f"no weights: {_why(error)}: {CHECK}", model=name) from error
         try:
             socket = self._sockets.new()
             process, ready_fd = await self._start(spec, socket, name)
         except OSError as error:
-            raise LoadFailed(f"failed to load model {name}: its engine cannot be started: {_why(error)}") from error
+            raise LoadFailed(f"its engine cannot be started: {_why(error)}", model=name) from error
         connections = Connections(socket)
         try:
             waiting = _read_byte(ready_fd) if ready_fd is not None else _answers(connections)
@@ -159,10 +160,13 @@ def _flags(spec: LoadSpec, socket: Path) -> list[str]:
     return flags
 
 
-def _guard(prompt: Prompt | Conversation, sampling: Sampling) -> Guard | None:
-    """Who sees to it that a schema is kept to; beside tools, an answer need not."""
+def _asked(
+    prompt: Prompt | Conversation, sampling: Sampling, media_marker: str
+) -> tuple[tuple[str, bytes], Guard | None]:
+    """What the engine is asked, and who sees to it that a schema is kept to; beside tools, an answer need not."""
+    request = protocol.request(prompt, sampling, media_marker)
     free = isinstance(prompt, Conversation) and prompt.tools
-    return None if free or sampling.format is None or sampling.format == "json" else Guard(sampling.format)
+    return request, None if free or sampling.format is None or sampling.format == "json" else Guard(sampling.format)
 
 
 async def _read_byte(fd: int) -> None:
@@ -196,7 +200,7 @@ async def _media_marker(connections: Connections, name: str) -> str:
     try:
         return protocol.media_marker(*await connections.get("/props"))
     except (OSError, ConnectionLost) as error:
-        raise LoadFailed(f"failed to load model {name}: the engine went away once it had loaded it") from error
+        raise LoadFailed("the engine went away once it had loaded it", model=name) from error
 
 
 class LlamaCppModel:
@@ -245,8 +249,8 @@ class LlamaCppModel:
 
     async def generate(self, prompt: Prompt | Conversation, sampling: Sampling) -> AsyncGenerator[Generated, None]:
         """Answer ``prompt`` as the contract says."""
-        path, body = protocol.request(prompt, sampling, self._media_marker)
-        decoder, guard = protocol.Decoder(sampling), _guard(prompt, sampling)
+        (path, body), guard = await compiling(sampling.format, _asked, prompt, sampling, self._media_marker)
+        decoder = protocol.Decoder(sampling)
         try:
             async with self._turns.turn("answer") as is_served, self.connections.stream(path, body) as reply:
                 is_served()
@@ -314,6 +318,7 @@ class LlamaCppModel:
         self._watching.cancel()
         self.connections.close()
         await self._process.stop()
+        self.connections.socket.unlink(missing_ok=True)
         self._on_close(self)
 
     async def _ask(self, path: str, body: dict[str, Any], media_marker: str = "") -> dict[str, Any]:

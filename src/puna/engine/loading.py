@@ -68,13 +68,13 @@ async def _in_time(events: AbstractSet[asyncio.Future[Any]], process: EngineProc
 
 def _failure(process: EngineProcess, name: str) -> LoadFailed | InsufficientMemory:
     """Why a process ended before its model was loaded."""
-    text = f"failed to load model {name}"
     if process.exit_code == -signal.SIGKILL:
-        return InsufficientMemory(f"{text}: {process.end}, which is how the system ends what takes the last memory")
+        why = f"{process.end}, which is how the system ends what takes the last memory"
+        return InsufficientMemory(why, model=name)
     lines = process.last_words.splitlines()
     cause = next((found[1] for line in lines if (found := _error(line))), "")
     end = f"exit status {process.exit_code}: {cause}" if cause and process.exit_code else process.end
     if any(sign in process.last_words for sign in _OUT_OF_MEMORY):
-        return InsufficientMemory(f"{text}: the engine ran out of memory: {end}")
+        return InsufficientMemory(f"the engine ran out of memory: {end}", model=name)
     advice = f": {CHECK}" if any(sign in process.last_words for sign in _DAMAGED) else ""
-    return LoadFailed(f"{text}: the engine ended with {end}{advice}")
+    return LoadFailed(f"the engine ended with {end}{advice}", model=name)

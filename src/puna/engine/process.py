@@ -97,11 +97,11 @@ class EngineProcess:
         ticks = 0
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
-                fields = stat.read_text().rpartition(")")[2].split()
+                told = stat.read_text().rpartition(")")[2].split()
             except OSError:
                 continue  # it has just ended
-            if int(fields[2]) == self.pid:  # its process group
-                ticks += int(fields[11]) + int(fields[12])
+            if int(told[2]) == self.pid:  # its process group
+                ticks += int(told[11]) + int(told[12])
         return ticks
 
     def trace(self) -> tuple[object, ...]:

@@ -108,6 +108,8 @@ def request(prompt: Prompt | Conversation, sampling: Sampling, media_marker: str
             # Without this the last event repeats the whole prompt and every setting.
             "response_fields": ["content", "stop", "stop_type", "stopping_word", "timings"],
         }
+        if prompt.preserved_tokens:
+            body["preserved_tokens"] = prompt.preserved_tokens
         if sampling.format == "json":
             body["grammar"] = ANY_OBJECT_GRAMMAR
         elif sampling.format is not None:

@@ -8,13 +8,14 @@ followed to the letter is the caller's error, not a silent surprise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from puna.engine.compiling import Remembered
 from puna.engine.references import reached, unresolved
 from puna.engine.spelling import Spelling
 from puna.engine.subschemas import changed, walk
@@ -55,6 +56,9 @@ _FORMATS = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"},
 )
 
+_ANY_TEXT = frozenset({"binary", "directory-path", "file-path", "password", "path"})
+"""Formats that every text has: they tell programs what to do with it."""
+
 _URI = (
     "^[A-Za-z][A-Za-z0-9+.-]*:(//[A-Za-z0-9.-]+(:[0-9]{1,5})?(/P*)*|/?(P+(/P*)*)?)([?](P|[/?])*)?(#(P|[/?])*)?$"
 ).replace("P", "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})")
@@ -67,6 +71,9 @@ _PATTERNS: Mapping[str, str] = {
     "uri": _URI,
 }
 """What a text of a format must be beside it."""
+
+_REMEMBERED = 1 << 20
+"""Characters of the schemas whose outcome is remembered; the schema made ready takes ten times that memory."""
 
 _MOST_PARTS = 100
 """Parts of a schema that are looked through for the one that something is wrong with."""
@@ -100,12 +107,11 @@ def enforceable(schema: Mapping[str, Any], *, what: str = "format") -> Mapping[s
     Raises:
         InvalidRequest: no answer can be held to the schema; the text says why, and where as a JSON pointer.
     """
-    return _prepared(_encoded(schema), what)
+    return _known_prepared(_encoded(schema), what)
 
 
-@lru_cache(maxsize=64)
 def _prepared(text: str, what: str) -> Mapping[str, Any]:
-    """The schema that is ``text``, made ready: it is asked for before a model is loaded, and again by its engine."""
+    """The schema that is ``text``, made ready."""
     schema = msgspec.json.decode(text)
     for pointer, why in _unenforceable(schema):
         raise InvalidRequest(f"{what}: the JSON Schema cannot be followed: {pointer}: {why}")
@@ -115,6 +121,10 @@ def _prepared(text: str, what: str) -> Mapping[str, Any]:
         told = f"{where}: more than one of the alternatives could hold" if where else _placed(problem, prepared)
         raise InvalidRequest(f"{what}: the JSON Schema cannot be followed: {told}")
     return prepared
+
+
+# It is asked for before a model is loaded, and again by its engine.
+_known_prepared = Remembered(_prepared, characters=_REMEMBERED)
 
 
 def _placed(problem: str, schema: Mapping[str, Any]) -> str:
@@ -137,7 +147,8 @@ def _unenforceable(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if keyword in part and part[keyword] != _TRIVIAL.get(keyword, ...):
                 yield f"{pointer}/{keyword}", "this keyword cannot be enforced"
         form, pattern = part.get("format"), part.get("pattern")
-        if form is not None and form not in _FORMATS and _may_be_text(part):
+        known = isinstance(form, str) and form in _FORMATS | _ANY_TEXT
+        if form is not None and not known and _may_be_text(part):
             yield f"{pointer}/format", f'the format "{form}" cannot be enforced'
         if pattern is not None and (problem := _problem(_encoded({"type": "string", "pattern": pattern}))):
             yield f"{pointer}/pattern", problem
@@ -145,9 +156,18 @@ def _unenforceable(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if part.get(keyword) is True:
                 yield f"{pointer}/{keyword}", "it must be a number"
         least = part.get("minProperties")
-        if isinstance(least, int | float) and least > max(1, len(part.get("required", ()))) and _names_anything(part):
+        if (
+            isinstance(least, int | float)
+            and least > max(1, len(_list(part.get("required"))))
+            and _names_anything(part)
+        ):
             # A name that is written twice is one property.
             yield f"{pointer}/minProperties", "it cannot be enforced where names are free"
+
+
+def _list(value: Any) -> list[Any]:
+    """``value`` if it is a list; what else a caller wrote in its place is llguidance's to refuse."""
+    return value if isinstance(value, list) else []
 
 
 def _may_be_text(schema: Mapping[str, Any]) -> bool:
@@ -176,10 +196,11 @@ def _closed(schema: Any, *, part: bool = False) -> Any:
     }
     if isinstance(schema.get("properties"), Mapping) and not part and not combined:
         closed.setdefault("additionalProperties", False)
-    form = schema.get("format", "")
+    form = schema.get("format")
+    form = form if isinstance(form, str) else ""
     if form in _PATTERNS and _may_be_text(schema):
         closed["allOf"] = [*closed.get("allOf", ()), {"pattern": _PATTERNS[form]}]
-    if form == "uri":
+    if form == "uri" or form in _ANY_TEXT:
         del closed["format"]
     return closed
 
@@ -188,7 +209,7 @@ def _extended(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The definitions of ``schema`` made ready, those open that others add properties to."""
     bases: set[str] = set()
     for _, part in walk(schema):
-        parts = part.get("allOf", ())
+        parts = _list(part.get("allOf"))
         if "properties" in part:
             parts = [*parts, part]
         if len(parts) > 1:
@@ -262,10 +283,13 @@ def _bytes_as_tokens() -> Any:
     return LLTokenizer("byte")
 
 
-@lru_cache(maxsize=256)
-def _problem(schema: str) -> str:
+def _found_problem(schema: str) -> str:
+    """What llguidance says is wrong with ``schema``, "" if nothing."""
     from llguidance import LLMatcher  # noqa: PLC0415 -- a tenth of a second that only structured answers need
 
     message: str = LLMatcher.validate_grammar("%llguidance {}\nstart: %json " + schema)
     # The first line says what is wrong; the rest quotes a grammar the caller never wrote.
     return message.partition("\n")[0].rpartition("JSON schema: ")[2] or message
+
+
+_problem = Remembered(_found_problem, characters=_REMEMBERED)

@@ -18,7 +18,8 @@ class Spelling:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         parts = [part for _, part in walk(schema)]
-        self._names = {name for part in parts for name in part.get("properties") or ()}
+        named = (part.get("properties") for part in parts)
+        self._names = {name for properties in named if isinstance(properties, Mapping) for name in properties}
         self._patterns = any(part.get("patternProperties") for part in parts)
         self._text: list[str] = []
         self._inside = False

@@ -57,7 +57,7 @@ class Chat:
         all. ``text`` replaces the content where a family shows another.
         """
         content, images = self.messages[index].content if text is None else text, self.messages[index].images
-        if "[img-" in content:
+        if not images or "[img-" in content:
             return content
         before = sum(len(message.images) for message in self.messages[:index])
         front = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from puna import families
 from puna.errors import UnknownRenderer
@@ -44,8 +45,13 @@ def find(model: Model) -> Family:
         return Family(render, reading.parser, reading.prepare, reads_text=True, tokens=reading.tokens)
     if model.template_choice == "go":
         template = _template(model)
-        return Family(render, lambda chat, prompt: generic.reader(template, chat, prompt), _unchanged)
-    return Family(render, _reader, _unchanged)
+        return Family(
+            render,
+            lambda chat, prompt: generic.reader(template, chat, prompt),
+            _unchanged,
+            tokens=(*(template.thinking_tags() or ()), *(template.tool_tag() or "").split()),
+        )
+    return Family(render, _reader, _unchanged, tokens=generic.USUAL_TAGS)
 
 
 def _reader(chat: Chat, prompt: str) -> Parser:
@@ -74,7 +80,7 @@ def _rendering(model: Model) -> Callable[[Chat], Prompt | Conversation]:
     if model.template_choice == "go":
         template = _template(model)
         return lambda chat: Prompt(template.render(chat.messages, tools=chat.tools, think=chat.think))
-    return native.conversation
+    return partial(native.conversation, template=model.gguf.chat_template)
 
 
 def _template(model: Model) -> PromptTemplate:

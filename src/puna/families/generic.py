@@ -12,7 +12,7 @@ from puna.template.prompt import PromptTemplate
 from puna.toolcalls.generic import CallsAfterTag
 from puna.types import Message
 
-_USUAL_TAGS = ("<think>", "</think>")
+USUAL_TAGS = ("<think>", "</think>")
 
 
 def reader(template: PromptTemplate, chat: Chat, prompt: str) -> Parser:
@@ -26,7 +26,7 @@ def reader(template: PromptTemplate, chat: Chat, prompt: str) -> Parser:
 
 def usual_reader(chat: Chat, prompt: str) -> Parser:
     """A parser for the answer to ``chat``, whose ``prompt`` a template in Jinja made, which does not show its tags."""
-    return _split(chat, prompt, _USUAL_TAGS, Plain())
+    return _split(chat, prompt, USUAL_TAGS, Plain())
 
 
 def _split(chat: Chat, prompt: str, tags: tuple[str, str] | None, answer: Parser) -> Parser:

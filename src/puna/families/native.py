@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -14,15 +15,22 @@ from puna import media
 from puna.families import Chat
 from puna.types import Conversation, Message, Think, Tool, ToolCall
 
+_WANTS_SHORT_IDS = re.compile(r"length\s*!=\s*9\b")
+"""How the templates of Mistral's models refuse the id of a call that has not nine letters and digits."""
 
-def conversation(chat: Chat) -> Conversation:
-    """``chat`` in the form of OpenAI's chat API, which the engine's own template renders.
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def conversation(chat: Chat, *, template: str = "") -> Conversation:
+    """``chat`` in the form of OpenAI's chat API, which the engine's own ``template`` renders.
 
     Some templates print the ids of tool calls, or refuse calls without: a call that has none gets one, and a tool's
-    result that does not say which call it is for belongs to the first of that tool that has no result yet.
+    result that does not say which call it is for belongs to the first of that tool that has no result yet. Others
+    refuse ids that are not like their own, which get such.
     """
+    short = _WANTS_SHORT_IDS.search(template) is not None
     return Conversation(
-        messages=list(_messages(_open_turn_joined(chat.messages))),
+        messages=list(_messages(_open_turn_joined(chat.messages), short_ids=short)),
         tools=[_tool(tool) for tool in chat.tools],
         template_kwargs=_template_kwargs(chat.think),
     )
@@ -46,19 +54,28 @@ def _open_turn_joined(messages: Sequence[Message]) -> Sequence[Message]:
     return [*messages[:start], joined]
 
 
-def _messages(messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+def _messages(messages: Sequence[Message], *, short_ids: bool) -> Iterator[dict[str, Any]]:
     numbers = count(1)
     waiting: list[ToolCall] = []
+    renamed: dict[str, str] = {}
+
+    def named(call: ToolCall) -> ToolCall:
+        if call.id and (not short_ids or _SHORT_ID.fullmatch(call.id)):
+            return call
+        # Mistral's templates take no id that has not nine letters and digits.
+        renamed[call.id] = f"call{next(numbers):05}"
+        return replace(call, id=renamed[call.id])
+
     for message in messages:
         wire: dict[str, Any] = {"role": message.role, "content": _content(message)}
         if message.thinking:
             wire["reasoning_content"] = message.thinking
         if message.tool_calls:
-            # Mistral's templates take no id that has not nine letters and digits.
-            waiting = [call if call.id else replace(call, id=f"call{next(numbers):05}") for call in message.tool_calls]
+            waiting = [named(call) for call in message.tool_calls]
             wire["tool_calls"] = [_call(call) for call in waiting]
         elif message.role == "tool":
-            call = _called(message, waiting)
+            said = message.tool_call_id
+            call = _called(replace(message, tool_call_id=renamed.get(said, said) if said else ""), waiting)
             if call in waiting:
                 waiting.remove(call)
             wire |= {key: value for key, value in (("tool_call_id", call.id), ("name", call.name)) if value}

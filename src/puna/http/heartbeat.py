@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
+from puna.service.blocking import finished
+
 T = TypeVar("T")
 
 
@@ -26,7 +28,7 @@ async def with_beats(
             finally:
                 if not step.done():
                     step.cancel()
-                    await asyncio.wait((step,))
+                    await finished(asyncio.wait((step,)))
             if not (found := step.result()):
                 return
             yield found[0]

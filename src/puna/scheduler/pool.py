@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from puna.durations import FOREVER
 from puna.engine import Engine, Loaded, LoadSpec
-from puna.errors import ShuttingDown
+from puna.errors import OfModel, ShuttingDown
 from puna.scheduler.messages import (
     UNKNOWN,
     Action,
@@ -294,7 +294,9 @@ class Pool:
             case Grant(number, runner):
                 self._grant(number, runner)
             case Reject(number, error):
-                self._answer(number, error)
+                # A load is of the name that was asked for first, which may be none of this caller's business.
+                named = error.called(self._asking[number].name) if isinstance(error, OfModel) else error
+                self._answer(number, named)
             case WakeAt(when):
                 if self._alarm:
                     self._alarm.cancel()

@@ -15,7 +15,10 @@ def too_little(request: Request, most: int) -> InsufficientMemory:
         fewer = " or a smaller OLLAMA_NUM_PARALLEL" if spec.parallel > 1 else ""
         remedy = f"use a smaller num_ctx{fewer}"
     else:
-        remedy = "use a smaller model or a smaller quantization of this one, or end other programs"
+        remedy = (
+            "use a smaller model or a smaller quantization of this one, end other programs, "
+            "or raise the limit of puna's service or container, if it has one"
+        )
     return InsufficientMemory(
         f"the model needs {size(need.total)} of memory, {size(need.contexts)} of it for {contexts} tokens of "
         f"context, and at most {size(most)} can be made free: {remedy}"

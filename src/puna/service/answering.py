@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -9,13 +11,17 @@ from dataclasses import dataclass, field, replace
 
 from puna import media
 from puna.engine import Loaded, Sampling, Stopped
-from puna.errors import ContextTooLong
+from puna.engine.compiling import compiling
+from puna.errors import ContextTooLong, GenerationFailed, InvalidRequest, PunaError
 from puna.events import Event, PromptProgress, Text, Thinking, ToolCalled
 from puna.families import Parser
 from puna.families.answer import AnswerReader
 from puna.families.generic import Plain
+from puna.service.rereading import Repeated
 from puna.service.toolchoice import RequiredCall, call_schema
 from puna.types import Conversation, Message, Prompt, Tool, Usage
+
+log = logging.getLogger(__name__)
 
 Rendering = Callable[[Sequence[Message]], Awaitable[Prompt | Conversation]]
 """Makes of messages what the engine is given."""
@@ -68,7 +74,7 @@ class Answering:
     out, ``shift`` lets the answer go on when the context is full. ``thinks_first`` says that reasoning precedes the
     answer, which a format must leave alone. The answer has to be a call of one of the tools in ``must_call``, if there
     are any: then it is text that is given to the engine. It ends with its first call if ``one_call`` is all there may
-    be.
+    be. ``as_text`` renders a conversation whose answer the engine itself cannot read, for it to be read here.
     """
 
     loaded: Loaded
@@ -80,6 +86,7 @@ class Answering:
     thinks_first: bool = False
     must_call: tuple[Tool, ...] = ()
     one_call: bool = False
+    as_text: Callable[[Conversation], Awaitable[Prompt]] | None = None
 
     async def answer(self, messages: Sequence[Message]) -> AsyncGenerator[Event | Answered, None]:
         """Answer ``messages``; the last item is ``Answered``.
@@ -93,26 +100,51 @@ class Answering:
             TemplateError, InvalidRequest, EngineError: as rendering and the engine raise them.
         """
         prompt, truncated = await self.rendering(messages), False
+        said: list[Event] = []
+        again: Repeated | None = None
+        # So that an answer that has to be had once more is the same.
+        sampling = _seeded(self.sampling) if isinstance(prompt, Conversation) else self.sampling
         while True:
             try:
-                async with aclosing(self._passes(prompt, truncated=truncated)) as events:
+                async with aclosing(self._passes(prompt, sampling, truncated=truncated)) as events:
                     async for event in events:
-                        yield event
+                        if isinstance(event, Answered):
+                            if again is not None:
+                                again.close()
+                            yield event
+                        elif (news := event if again is None else again.news(event)) is not None:
+                            if isinstance(prompt, Conversation) and not isinstance(event, PromptProgress):
+                                said.append(event)
+                            yield news
             except ContextTooLong as error:
                 if truncated or not self.truncate:
                     raise
                 prompt, truncated = await self._fitting(messages, error), True
                 continue
+            except (GenerationFailed, InvalidRequest) as error:
+                prompt, again = await self._unread(prompt, said, error), Repeated(said, error)
+                continue
             return
 
+    async def _unread(self, prompt: Prompt | Conversation, said: Sequence[Event], error: PunaError) -> Prompt:
+        """``prompt`` as text, to be answered once more; ``error`` is raised where that is no way."""
+        if isinstance(prompt, Prompt) or self.as_text is None or _parts_beside_text(prompt):
+            raise error
+        if any(isinstance(one, ToolCalled) for one in said):
+            raise error
+        text = await self.as_text(prompt)
+        log.info("an answer is made once more, and read as text: the engine cannot read it")
+        return text
+
     async def _passes(
-        self, prompt: Prompt | Conversation, *, truncated: bool
+        self, prompt: Prompt | Conversation, sampling: Sampling, *, truncated: bool
     ) -> AsyncGenerator[Event | Answered, None]:
         """Answer ``prompt`` in one run, or in two where a format must not bind the reasoning before the answer."""
-        sampling = self.sampling if self.shift else await self._within_context(prompt)
+        sampling = sampling if self.shift else await self._within_context(prompt, sampling)
         forced = bool(self.must_call)
         if forced:
-            sampling = replace(sampling, format=call_schema(self.must_call))
+            schema = await compiling(self.must_call, call_schema, self.must_call)
+            sampling = replace(sampling, format=schema)
         free_first = self.thinks_first and sampling.format is not None and isinstance(prompt, Prompt)
         first = _Pass(
             prompt,
@@ -173,9 +205,9 @@ class Answering:
                 run.thinking.append(event.text)
             yield event
 
-    async def _within_context(self, prompt: Prompt | Conversation) -> Sampling:
-        room = self.sampling.num_ctx - await self._tokens(prompt)
-        return replace(self.sampling, max_tokens=min(self.sampling.max_tokens, max(room, 1)))
+    async def _within_context(self, prompt: Prompt | Conversation, sampling: Sampling) -> Sampling:
+        room = sampling.num_ctx - await self._tokens(prompt)
+        return replace(sampling, max_tokens=min(sampling.max_tokens, max(room, 1)))
 
     async def _tokens(self, prompt: Prompt | Conversation) -> int:
         """The most tokens that the engine may make of ``prompt``."""
@@ -219,19 +251,14 @@ def _cuts(messages: Sequence[Message], asked: int) -> list[int]:
     A turn begins with what the user says. The last one, of the message number ``asked``, may be a long row of tool
     calls, and is cut between those.
     """
-    return [
-        at
-        for at in range(1, len(messages))
-        if messages[at].role == "user" or (at > asked and not _parts_a_call(messages, at))
-    ]
-
-
-def _parts_a_call(messages: Sequence[Message], at: int) -> bool:
-    """Whether a cut before the message number ``at`` would leave a tool's result without the call it answers."""
-    before = at
-    while before > 0 and messages[before].role == "tool":
-        before -= 1
-    return before < at and bool(messages[before].tool_calls)
+    cuts: list[int] = []
+    answers = False  # whether a tool's result at that place is one of a call before it
+    for at, message in enumerate(messages):
+        if message.role != "tool":
+            answers = bool(message.tool_calls)
+        if at and (message.role == "user" or (at > asked and not (message.role == "tool" and answers))):
+            cuts.append(at)
+    return cuts
 
 
 def _parts_beside_text(conversation: Conversation) -> int:
@@ -241,6 +268,12 @@ def _parts_beside_text(conversation: Conversation) -> int:
 
 def _text(prompt: Prompt | Conversation) -> str:
     return prompt.text if isinstance(prompt, Prompt) else ""
+
+
+def _seeded(sampling: Sampling) -> Sampling:
+    if sampling.options.seed >= 0:
+        return sampling
+    return replace(sampling, options=replace(sampling.options, seed=secrets.randbelow(2**31)))
 
 
 def _before(text: str, answer: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -11,11 +11,16 @@ _T = TypeVar("_T")
 
 
 async def blocking(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call ``function`` in a thread.
+    """Call ``function`` in a thread, for a moment: its threads are few, and everything that waits for a disk has them.
 
     A caller that is cancelled waits until it has returned, so that it never works on files that were closed meanwhile.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    return await finished(asyncio.to_thread(function, *args, **kwargs))
+
+
+async def finished(awaitable: Awaitable[_T]) -> _T:
+    """What ``awaitable`` gives. A caller that is cancelled waits until it has ended by itself."""
+    work = asyncio.ensure_future(awaitable)
     cancelled: asyncio.CancelledError | None = None
     while not work.done():
         try:

@@ -59,10 +59,11 @@ class ChatService:
             RequestError: the request cannot be answered as it is.
             NotFound, Unavailable, EngineError: nor can it now.
         """
-        job = replace(self._job(request, "chat"), tools=offered(request.tools, request.tool_choice))
+        job = replace(await self._job(request, "chat"), tools=offered(request.tools, request.tool_choice))
         if job.tools and "tools" not in job.model.capabilities:
             raise NotCapable(f"{job.model.name.full} does not support tools")
         messages = await _readable(job, conversation.of_chat(job.model, request.messages))
+        await job.check()
         async with self._lease(job) as lease:
             if not request.messages:
                 yield Done("load")
@@ -81,11 +82,12 @@ class ChatService:
             raise NotCapable("image generation models are not currently supported")
         if request.raw and (request.system or request.template or request.context):
             raise InvalidRequest("raw mode does not support template, system, or context")
-        job = self._job(request, "generate")
+        job = await self._job(request, "generate")
         if request.suffix and "insert" not in job.model.capabilities:
             raise NotCapable(f"{job.model.name.full} does not support insert")
         vocabulary.check(job.model, request.context)
         messages = await _readable(job, conversation.of_prompt(job.model, request))
+        await job.check()
         async with self._lease(job) as lease:
             if not request.prompt and not request.tokens:
                 yield Done("load")
@@ -104,9 +106,9 @@ class ChatService:
         """The models in memory, the one that stays longest first."""
         return self._leasing.running()
 
-    def _job(self, request: Inference, what: str) -> Job:
+    async def _job(self, request: Inference, what: str) -> Job:
         started = self._leasing.clock()
-        model = self._leasing.model(request.model)
+        model = await self._leasing.opened(request.model)
         if "completion" not in model.capabilities:
             raise NotCapable(f'"{request.model}" does not support {what}')
         thinks = "thinking" in model.capabilities
@@ -118,7 +120,6 @@ class ChatService:
         return Job(request, model, find(model), options, self._leasing.plan(model, options), think, started)
 
     def _lease(self, job: Job) -> AbstractAsyncContextManager[Lease]:
-        job.check()
         return self._leasing.lease(job.model, job.spec, job.options, job.request.keep_alive)
 
     async def _answer(
@@ -146,6 +147,7 @@ class ChatService:
             thinks_first=bool(job.think),
             must_call=job.tools if job.must_call else (),
             one_call=not job.choice.parallel,
+            as_text=lambda conversation: _as_text(job, lease, conversation),
         )
         async with aclosing(answering.answer(messages)) as events:
             async for event in events:
@@ -203,6 +205,15 @@ async def _as_read(
         if not job.family.reads_text and not job.must_call:
             return prompt
         prompt = Prompt(await lease.loaded.render(prompt))
+    return _completed(job, prompt, images)
+
+
+async def _as_text(job: Job, lease: Lease, conversation: Conversation) -> Prompt:
+    """What the engine makes of a ``conversation`` without images, as the text that it goes on with."""
+    return _completed(job, Prompt(await lease.loaded.render(conversation)))
+
+
+def _completed(job: Job, prompt: Prompt, images: tuple[bytes, ...] = ()) -> Prompt:
     # The engine puts it there itself, and a second one makes a model worse.
     text = prompt.text.removeprefix(job.model.leading_token)
     return replace(prompt, text=text, images=images, preserved_tokens=job.family.tokens)

@@ -48,7 +48,7 @@ class EmbedService:
             NotFound, Unavailable, EngineError: nor can it now.
         """
         started = self._leasing.clock()
-        model = self._leasing.model(request.model)
+        model = await self._leasing.opened(request.model)
         options = merge(model.parameters, request.options)
         spec = self._leasing.plan(model, options, embedding=True)
         normalize = request.normalize or _made_for_length_one(model)

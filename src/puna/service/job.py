@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from puna.engine import LoadSpec, Sampling
+from puna.engine.compiling import compiling
 from puna.engine.schema import enforceable
 from puna.families import Chat
 from puna.families.finding import Family
@@ -67,7 +68,7 @@ class Job:
         """Whether generation may go on when the context is full."""
         return self.request.shift if self.request.shift is not None else self.model.details.family not in _NO_SHIFT
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Find out, before a model is loaded for it, whether an answer can be held to what is asked.
 
         Raises:
@@ -76,9 +77,9 @@ class Job:
         if self.request.render_only:
             return
         if self.must_call:
-            call_schema(self.tools)
+            await compiling(self.tools, call_schema, self.tools)
         elif isinstance(self.request.format, Mapping):
-            enforceable(self.request.format)
+            await compiling(self.request.format, enforceable, self.request.format)
 
     def chat(self, messages: Sequence[Message]) -> Chat:
         """The chat that ``messages`` make with the rest of the request."""

@@ -22,6 +22,7 @@ from puna.scheduler.messages import Key
 from puna.scheduler.plan import ModelFacts, estimate, insists, plan
 from puna.scheduler.pool import Lease, Pool, Running
 from puna.service import media
+from puna.service.blocking import blocking
 from puna.service.requests import ticket
 from puna.store.models import Model, Store
 from puna.types import RunningModel
@@ -53,6 +54,13 @@ class Leasing:
         model = self._store.model(name)
         if model.config.remote_host:
             raise CloudDisabled("remote model is")
+        return model
+
+    async def opened(self, name: str) -> Model:
+        """As ``model``, once the headers of its files are read: the first time that waits for a disk, in a thread."""
+        model = self.model(name)
+        if not model.is_read:
+            await blocking(getattr, model, "capabilities")
         return model
 
     def plan(self, model: Model, options: Options, *, embedding: bool = False) -> LoadSpec:

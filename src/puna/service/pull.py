@@ -28,17 +28,23 @@ _TENSORS = "application/vnd.ollama.image.tensor"
 
 
 async def pull(
-    store: Store, downloads: Downloads, request: PullRequest, *, anew: Digest | None = None
+    store: Store,
+    downloads: Downloads,
+    request: PullRequest,
+    *,
+    anew: Digest | None = None,
+    any_layout: bool = False,
 ) -> AsyncGenerator[Progress, None]:
     """Fetch the model that ``request`` names, saying each step. Raises as ``Transfers.pull`` says.
 
-    ``anew`` is the version of a model made of files that is to be made again, whatever is there of it.
+    ``anew`` is the version of a model made of files that is to be made again, whatever is there of it; ``any_layout``
+    says that the engine reads weights which llama.cpp does not.
     """
     place = registry.open(request.model, insecure=request.insecure)
     store.require_permitted(place.name)
     async with place:
         yield Progress("pulling manifest")
-        work = _Pull(store, downloads, place, request.limit_rate, anew)
+        work = _Pull(store, downloads, place, request.limit_rate, anew, any_layout)
         with _doing("pull model manifest"):
             found = await place.contents()
             steps = work.of_files(found) if isinstance(found, FileSet) else work.whole(found, _checked(found))
@@ -56,6 +62,7 @@ class _Pull:
     place: Place
     rate: int
     anew: Digest | None
+    any_layout: bool
 
     async def whole(self, content: bytes, manifest: Manifest) -> AsyncGenerator[Progress, None]:
         """Fetch the blobs of ``manifest``, and then write that, as its ``content`` is."""
@@ -103,7 +110,8 @@ class _Pull:
                             await blocking(claim, step)
             yield Progress("verifying sha256 digest")
             parent = formats.versioned(found.origin, found.version)
-            async with aclosing(create(store, CreateRequest(name.short, files=digests), parent=parent)) as making:
+            wish = CreateRequest(name.short, files=digests)
+            async with aclosing(create(store, wish, any_layout=self.any_layout, parent=parent)) as making:
                 async for made in making:
                     if made.status != "success":
                         yield made

@@ -19,15 +19,25 @@ from puna.types import PullRequest
 
 
 class Refetching:
-    """Fetches into ``store`` over at most ``connections`` connections at once, telling ``report`` how far it is."""
+    """Fetches into ``store`` over at most ``connections`` connections at once, telling ``report`` how far it is.
+
+    ``any_layout`` says that the engine reads weights which llama.cpp does not.
+    """
 
     def __init__(
-        self, store: Store, *, connections: int, report: Callable[[Progress], None], insecure: bool = False
+        self,
+        store: Store,
+        *,
+        connections: int,
+        report: Callable[[Progress], None],
+        insecure: bool = False,
+        any_layout: bool = False,
     ) -> None:
         self._store = store
         self._connections = connections
         self._report = report
         self._insecure = insecure
+        self._any_layout = any_layout
         self._unreachable: dict[str, Unreachable] = {}
 
     def fetch_blob(self, name: ModelName, layer: Layer) -> None:
@@ -91,7 +101,7 @@ class Refetching:
             return False
 
     async def _model(self, reference: str, version: Digest | None = None) -> None:
-        transfers = Transfers(self._store, connections=self._connections)
+        transfers = Transfers(self._store, connections=self._connections, any_layout=self._any_layout)
         try:
             async with aclosing(transfers.pull(PullRequest(reference, self._insecure), anew=version)) as steps:
                 async for step in steps:

@@ -16,12 +16,14 @@ from puna.types import PullRequest, PushRequest
 class Transfers:
     """Moves models between ``store`` and registries.
 
-    All pulls together, and each push, use at most ``connections`` connections at once.
+    All pulls together, and each push, use at most ``connections`` connections at once. ``any_layout`` says that the
+    engine reads weights which llama.cpp does not.
     """
 
-    def __init__(self, store: Store, *, connections: int) -> None:
+    def __init__(self, store: Store, *, connections: int, any_layout: bool = False) -> None:
         self._store = store
         self._connections = connections
+        self._any_layout = any_layout
         self._downloads = Downloads(store.blobs, connections=connections)
 
     def pull(self, request: PullRequest, *, anew: Digest | None = None) -> AsyncGenerator[Progress, None]:
@@ -35,7 +37,7 @@ class Transfers:
             NotCapable: it is of a kind that puna cannot run.
             DiskFull, StoreError: it cannot be written; then a model of that name is as it was.
         """
-        return pull(self._store, self._downloads, request, anew=anew)
+        return pull(self._store, self._downloads, request, anew=anew, any_layout=self._any_layout)
 
     def push(self, request: PushRequest) -> AsyncGenerator[Progress, None]:
         """Send a model to the registry its name says, which gets only what it does not have.

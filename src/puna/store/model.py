@@ -147,6 +147,11 @@ class Model:
         return capabilities(self.config, self.gguf, self.projector, self.template, self.template_choice)
 
     @property
+    def is_read(self) -> bool:
+        """Whether the headers of its files are read, so that nothing of them waits for a disk any more."""
+        return "capabilities" in vars(self)
+
+    @property
     def details(self) -> Details:
         """What kind of model it is, as far as its config tells: the lengths are left out."""
         layers, config = self.manifest.of("model"), self.config

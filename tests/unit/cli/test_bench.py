@@ -1,8 +1,13 @@
 """``bench``: what is asked of the server, and what is told."""
 
 import json
+import signal
+import threading
 
 import pytest
+
+from puna.cli import bench
+from puna.types import GenerateRequest
 
 DONE = {
     "response": "",
@@ -41,6 +46,23 @@ def test_json(served, puna):
     assert [256.0, 256.0] == [each["prompt_tokens_per_second"] for each in report["rounds"]]
     assert (None, "smol") == (report["parallel"], report["model"])
     assert report["load_seconds"] > 0
+
+
+def test_an_interruption_waits_for_no_answer():
+    """Not even where several are written at once."""
+    begun, may_end, waited = threading.Barrier(2), threading.Event(), []
+
+    class Slow:
+        def generate(self, _request):
+            if begun.wait(60) == 0:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            waited.append(may_end.wait(60))
+            yield from ()
+
+    with pytest.raises(KeyboardInterrupt):
+        bench._together(Slow(), [GenerateRequest("m")] * 2)
+    assert [] == waited
+    may_end.set()
 
 
 def test_a_model_that_is_not_there(api, puna):

@@ -189,7 +189,11 @@ def test_help_of_a_group(puna):
     [
         (["launch", "claude", "--model", "qwen3"], "ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=puna "),
         (["launch", "claude", "--model", "qwen3"], "ANTHROPIC_MODEL=qwen3 claude"),
-        (["launch", "codex", "--", "--full-auto"], "OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna codex --full-auto"),
+        (["launch", "opencode", "--", "--x"], "OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna opencode --x"),
+        (
+            ["launch", "codex", "--model", "qwen3", "--", "--full-auto"],
+            "CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m qwen3 --full-auto",
+        ),
         (["launch"], "OPENAI_BASE_URL={url}/v1"),
     ],
 )

@@ -34,6 +34,12 @@ def test_no_directory(tmp_path):
     assert ("error", "name one with OLLAMA_MODELS") == (found.severity, found.advice)
 
 
+def test_a_store_that_cannot_be_looked_at(tmp_path):
+    """What the system says of it is an error among the others, and not the end of the examination."""
+    [found] = section(tmp_path / ("m" * 300), MEMORY).findings
+    assert ("error", True) == (found.severity, "file name too long" in found.problem)
+
+
 def test_a_whole_store(store):
     """A store with a whole model has it counted, and nothing wrong."""
     told = section(store.root, MEMORY)

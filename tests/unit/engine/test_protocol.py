@@ -98,6 +98,14 @@ def test_a_prompt_is_completed_as_it_is() -> None:
     assert not {"grammar", "json_schema", "n_probs", "messages"} & set(body)
 
 
+def test_special_tokens_that_are_read_are_asked_for() -> None:
+    """The engine leaves all others out of the text: without them a tool call in special tokens is no call."""
+    assert ["[CALL]", "</think>"] == sent(Prompt("Hi", preserved_tokens=("[CALL]", "</think>")), sampling())[
+        "preserved_tokens"
+    ]
+    assert "preserved_tokens" not in sent(HI, sampling())
+
+
 def test_tokens_are_a_prompt_too() -> None:
     """They come before the text, and nothing is put before them."""
     assert [5, 6] == sent(Prompt("", tokens=(5, 6)), sampling())["prompt"]

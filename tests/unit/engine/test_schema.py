@@ -44,7 +44,7 @@ def test_a_schema_that_cannot_be_followed_is_refused(schema: dict[str, Any], rea
         ("/items/dependentRequired", {"type": "array", "items": {"dependentRequired": {"a": ["b"]}}}),
         ("/allOf/0/unevaluatedProperties", {"allOf": [{"unevaluatedProperties": False}]}),
         ("/properties/a/format", {"type": "object", "properties": {"a": {"type": "string", "format": "regex"}}}),
-        ("/format", {"type": ["string", "null"], "format": "path"}),
+        ("/format", {"type": ["string", "null"], "format": "phone"}),
         ("/prefixItems/0/pattern", {"type": "array", "prefixItems": [{"type": "string", "pattern": "(?=a)b"}]}),
         ("/exclusiveMinimum", {"type": "integer", "minimum": 3, "exclusiveMinimum": True}),
         ("/minProperties", {"type": "object", "minProperties": 3}),
@@ -86,6 +86,39 @@ def test_a_keyword_that_cannot_be_enforced_is_named(pointer: str, schema: dict[s
 def test_what_says_nothing_of_the_answer_is_ignored(extra: dict[str, Any]) -> None:
     """Notes for people and other programs do not refuse a request."""
     enforceable({"type": "array", "items": {"type": "string"}, **extra})
+
+
+@pytest.mark.parametrize("name", ["binary", "directory-path", "file-path", "password", "path"])
+def test_a_format_that_every_text_has_is_no_constraint(name: str) -> None:
+    """Pydantic writes so for paths, bytes and secrets."""
+    assert "format" not in enforceable({"type": "string", "format": name})
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"type": "string", "format": ["date"]}, "/format: the format"),
+        ({"type": "object", "allOf": False}, "allOf must be an array"),
+        ({"properties": {"a": {"allOf": None, "properties": {}}}}, "/properties/a: allOf must be an array"),
+        ({"type": "object", "minProperties": 3, "required": 1}, "/minProperties: "),
+    ],
+)
+def test_a_schema_that_is_none_is_refused(schema: dict[str, Any], why: str) -> None:
+    """As the caller's mistake."""
+    with pytest.raises(InvalidRequest, match=f"cannot be followed: {why}"):
+        enforceable(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "format": {}},
+        {"type": "integer", "$ref": "#/$defs/a", "$defs": {"a": {}}, "x": {"$defs": {"c": {"properties": True}}}},
+    ],
+)
+def test_what_no_answer_can_break_is_ignored(schema: dict[str, Any]) -> None:
+    """Even where it is no schema."""
+    assert Guard(schema).accepts("1")
 
 
 def test_the_names_of_any_text_are_no_constraint() -> None:

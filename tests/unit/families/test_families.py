@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from puna import families
@@ -31,6 +33,19 @@ def test_images_are_counted_through_the_conversation() -> None:
     """So that each marker stands for one picture, whichever message has it."""
     chat = Chat((USER, Message("assistant", "Oh"), Message("user", images=(b"c",))))
     assert ["[img-0][img-1] Hi", "Oh", "[img-2]"] == [chat.content(index) for index in range(3)]
+
+
+def test_a_long_conversation_without_images_takes_no_counting() -> None:
+    """No message is looked at for the markers of another; thousands of them would take seconds."""
+
+    class Messages(tuple[Message, ...]):
+        __slots__ = ()
+
+        def __getitem__(self, at: Any) -> Any:
+            assert isinstance(at, int)
+            return super().__getitem__(at)
+
+    assert "Hi" == Chat(Messages((Message("user", "Hi"),) * 3)).content(2)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from puna.families.generic import Plain
 from puna.names import ModelName
 from puna.store.capabilities import _PARSERS, TemplateChoice
 from puna.store.models import Model
-from puna.types import Conversation, Details, Message, Prompt
+from puna.types import Conversation, Details, Message, Prompt, ToolCall
 
 CHAT = Chat((Message("system", "be kind"), Message("user", "Hi")))
 TEMPLATE = "{{ .System }}|{{ .Prompt }}"
@@ -26,6 +26,7 @@ HARMONY = "{{ range .Messages }}<|start|>{{ .Role }}<|message|>{{ .Content }}<|e
 @dataclass(frozen=True)
 class Header:
     parameter_count: int = 4_000_000_000
+    chat_template: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,3 +119,29 @@ def test_an_answer_to_text_is_split_by_the_usual_tags() -> None:
         parser = family.parser(asked, prompt)
         assert [Thinking("hm"), Text("Hi")] == [*parser.feed(said), *parser.close()]
     assert isinstance(family.parser(Chat(CHAT.messages, think=False), "Hi"), Plain)
+
+
+@pytest.mark.parametrize(
+    ("template", "tokens"),
+    [
+        (
+            '{{ range .Messages }}{{ if .ToolCalls }}[TOOL_CALLS] [{"name"{{ end }}{{ end }}{{ .Tools }}',
+            "[TOOL_CALLS] [",
+        ),
+        ("{{ range .Messages }}{{ if .Thinking }}<t>{{ .Thinking }}</t>{{ end }}{{ end }}", "<t> </t>"),
+        (TEMPLATE, ""),
+    ],
+)
+def test_what_a_template_shows_of_answers_is_asked_of_the_engine(template: str, tokens: str) -> None:
+    """In many vocabularies the marks around a tool call are special tokens, which the engine else leaves out."""
+    assert tuple(tokens.split()) == find(model("go", template=template)).tokens
+
+
+def test_a_template_in_the_gguf_may_refuse_ids_of_calls() -> None:
+    """Mistral's do, and get other ids."""
+    strict = find(model("jinja", gguf=Header(chat_template="{% if call.id|length != 9 %}")))
+    chat = Chat((Message("assistant", tool_calls=(ToolCall("f", {}, "call_abc"),)),))
+    for family, expected in ((strict, "call00001"), (find(model("jinja")), "call_abc")):
+        rendered = family.render(chat)
+        assert isinstance(rendered, Conversation)
+        assert expected == rendered.messages[0]["tool_calls"][0]["id"]

@@ -81,6 +81,15 @@ def test_a_result_keeps_what_the_caller_said_of_it(result: Message, expected: di
     assert {"role": "tool", "content": "x", **expected} == wire(USER, calls, result)[2]
 
 
+def test_a_template_that_is_strict_about_ids_gets_such_as_it_takes() -> None:
+    """A call and its result still share one, and those that are right already stay."""
+    calls = assistant(ToolCall("add", {}, "call_abc"), ToolCall("add", {}, "Ab3dE6gh9"))
+    results = Message("tool", "1", tool_call_id="Ab3dE6gh9"), Message("tool", "2", tool_call_id="call_abc")
+    sent = conversation(Chat((calls, *results)), template="{%- if tool_call.id|length != 9 %}").messages
+    assert ["call00001", "Ab3dE6gh9"] == [call["id"] for call in sent[0]["tool_calls"]]
+    assert ["Ab3dE6gh9", "call00001"] == [one["tool_call_id"] for one in sent[1:]]
+
+
 def test_a_result_without_a_call_is_handed_over() -> None:
     """A caller may have cut its history."""
     assert {"role": "tool", "content": "x"} == wire(Message("tool", "x"))[0]

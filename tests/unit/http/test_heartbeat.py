@@ -67,6 +67,39 @@ def test_who_leaves_while_waiting_stops_the_work() -> None:
     asyncio.run(play())
 
 
+def test_who_is_in_a_hurry_to_leave_stops_the_work_too() -> None:
+    """However often the reader is cancelled, the work has ended before the beats do, and that is all that is raised."""
+    ended: list[str] = []
+
+    async def play() -> None:
+        stopping, may_end = asyncio.Event(), asyncio.Event()
+
+        async def events() -> AsyncGenerator[str, None]:
+            try:
+                await asyncio.Event().wait()
+                yield "never"
+            finally:
+                stopping.set()
+                await may_end.wait()
+                ended.append("work")
+
+        beats = with_beats(events(), every=0.001, begins=lambda _: True)
+        assert await anext(beats) is None
+        waiting = asyncio.ensure_future(gather(beats))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await stopping.wait()
+        waiting.cancel()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert ["work"] == ended
+
+    asyncio.run(play())
+
+
 def test_a_failure_is_the_readers() -> None:
     """Before the answer begins as well as after."""
 

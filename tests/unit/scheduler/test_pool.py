@@ -229,6 +229,20 @@ def test_failed_load(run: Callable[..., None]) -> None:
     run(story)
 
 
+@pytest.mark.parametrize("kind", [LoadFailed, InsufficientMemory])
+def test_failed_load_of_a_model_with_two_names(run: Callable[..., None], kind: type[LoadFailed]) -> None:
+    """Everyone hears of the model by the name they asked for: the other one may be none of their business."""
+
+    async def story(engine: Any, pool: Pool) -> None:
+        callers = {name: asyncio.create_task(ask(pool, SPEC, name=name)) for name in ("mine", "yours")}
+        await engine.fail("smol", kind("bad magic", model="mine"))
+        for name, caller in callers.items():
+            with pytest.raises(kind, match=f"^failed to load model {name}: bad magic$"):
+                await caller
+
+    run(story)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("oops"), TimeoutError("its own")], ids=repr)
 def test_engine_with_a_bug(run: Callable[..., None], error: Exception) -> None:
     """An engine that fails in a way it should not does not leave its callers waiting."""

@@ -25,5 +25,6 @@ def test_the_model_is_too_large() -> None:
     assert (
         "the model needs 9 GB of memory, 5 GB of it for 4096 tokens of context, "
         "and at most 700 MB can be made free: "
-        "use a smaller model or a smaller quantization of this one, or end other programs"
+        "use a smaller model or a smaller quantization of this one, end other programs, "
+        "or raise the limit of puna's service or container, if it has one"
     ) == str(too_little(Request(1, spec, Need(9 * GB, 5 * GB)), 700 * 10**6))

@@ -31,7 +31,7 @@ class ScriptedModel:
     ``script`` is what it says each time, or the scripts of one run after another.
     """
 
-    def __init__(self, *script: Generated | Exception | list[Generated], num_ctx: int = 1000, finds: int = 0) -> None:
+    def __init__(self, *script: Generated | Exception | list[Any], num_ctx: int = 1000, finds: int = 0) -> None:
         self.spec = LoadSpec(Path("scripted.gguf"), num_ctx, parallel=1, threads=1)
         self.memory = 0
         self.asked: list[tuple[Prompt | Conversation, Sampling]] = []
@@ -54,6 +54,8 @@ class ScriptedModel:
                     yield item
             runs = [run for run in self._script if isinstance(run, list)]
             for item in runs[len(self.asked) - 1] if runs else ():
+                if isinstance(item, Exception):
+                    raise item
                 yield item
         finally:
             self.closed += 1
@@ -127,6 +129,7 @@ def answered(
     shift: bool = True,
     thinks: bool = False,
     wanted: Format = None,
+    as_text: Any = None,
 ) -> list[Event | Answered]:
     async def run() -> list[Event | Answered]:
         loaded: Loaded = model
@@ -139,6 +142,7 @@ def answered(
             truncate=truncate,
             shift=shift,
             thinks_first=thinks,
+            as_text=as_text,
         )
         async with aclosing(answering.answer(messages)) as items:
             return [item async for item in items]
@@ -219,6 +223,26 @@ def test_a_long_row_of_tool_calls_is_cut_between_them(num_ctx: int, kept: list[s
 
     assert isinstance(last, Answered)
     assert asyncio.run(as_prompt([one for one in messages if one.content in kept])) == last.prompt
+
+
+def test_where_a_long_conversation_may_be_cut_is_found_in_one_go() -> None:
+    """However many results of tools are in it, each message is looked at a few times only."""
+
+    class Counted(list[Message]):
+        looks = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            self.looks += 1
+            return super().__getitem__(at)
+
+    call = Message("assistant", "call", tool_calls=(ToolCall("f", {}),))
+    result = Message("tool", "result")
+    messages = Counted([Message("user", "task"), call, *[result] * 200, call, result])
+    last = answered(ScriptedModel(Piece("ok"), STOPPED, num_ctx=10), messages)[-1]
+
+    assert isinstance(last, Answered)
+    assert Prompt("<user> task <assistant> call <tool> result") == last.prompt
+    assert messages.looks < 5 * len(messages)
 
 
 def test_a_conversation_that_the_engine_renders_is_cut_alike() -> None:
@@ -347,6 +371,62 @@ def test_messages_that_cannot_be_rendered_are_the_callers_error() -> None:
     with pytest.raises(TemplateError):
         answered(model, rendering=failing)
     assert [] == model.asked
+
+
+async def as_text(conversation: Conversation) -> Prompt:
+    return Prompt(" ".join(f"<{one['role']}> {one['content']}" for one in conversation.messages))
+
+
+UNREAD = GenerationFailed("the output does not match")
+
+
+@pytest.mark.parametrize(
+    "before", [[], [Piece("", thinking="h"), Piece("", thinking="m")], [Piece("", thinking="hm"), Piece("a")]]
+)
+def test_an_answer_that_the_engine_cannot_read_is_read_as_text(before: list[Generated]) -> None:
+    """It is had once more, from the same seed, and what was said of it is not said again."""
+    again = [*map(Piece, ("<think>", "hm", "</think>", "a", "<bad call>")), STOPPED]
+    model = ScriptedModel([*before, UNREAD], again)
+    events = answered(model, rendering=as_conversation, parser=Tagged(), as_text=as_text)
+    assert "hm" == "".join(event.text for event in events if isinstance(event, Thinking))
+    assert "a<bad call>" == "".join(event.text for event in events if isinstance(event, Text))
+    assert isinstance(events[-1], Answered)
+    (_, first), (prompt, second) = model.asked
+    assert Prompt("<user> Hi") == prompt
+    assert first.options.seed == second.options.seed >= 0
+
+
+def test_reasoning_in_tags_that_only_the_engine_knows_is_not_said_again() -> None:
+    """What follows it is the answer."""
+    model = ScriptedModel([Piece("", thinking="hm"), UNREAD], [*map(Piece, ("[T]", "hm", "[/T]", "a")), STOPPED])
+    events = answered(model, rendering=as_conversation, parser=Tagged(), as_text=as_text)
+    assert [Thinking("hm"), Text("[/T]"), Text("a")] == events[:-1]
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        ([Piece("a")], [Piece("other"), STOPPED]),
+        ([Piece("", thinking="hm")], [Piece("other"), STOPPED]),
+        ([Piece("a")], [Piece("<call>"), STOPPED]),
+        ([Piece(call=ToolCall("f", {}))], [STOPPED]),
+        ([], [GenerationFailed("nor this"), STOPPED]),
+    ],
+)
+def test_an_answer_that_is_another_the_second_time_ends_with_the_error(before: Any, again: Any) -> None:
+    """What was said cannot be taken back; and nothing is tried three times."""
+    model = ScriptedModel([*before, UNREAD], again)
+    with pytest.raises(GenerationFailed):
+        answered(model, rendering=as_conversation, parser=Tagged(), as_text=as_text)
+    assert len(model.asked) <= 2
+
+
+def test_an_answer_to_text_is_not_had_again() -> None:
+    """The engine reads nothing there: its error is one."""
+    model = ScriptedModel([UNREAD], [STOPPED])
+    with pytest.raises(GenerationFailed):
+        answered(model, as_text=as_text)
+    assert 1 == len(model.asked)
 
 
 SCHEMA = {"type": "object"}

@@ -75,7 +75,7 @@ class OneModel:
         self._now += 0.5
         return self._now
 
-    def model(self, name: str) -> Any:
+    async def opened(self, name: str) -> Any:
         return self._model
 
     def plan(self, model: Any, options: Options, *, embedding: bool = False) -> LoadSpec:

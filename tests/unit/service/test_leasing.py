@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,3 +63,28 @@ def test_a_model_that_runs_elsewhere_is_refused_and_is_never_loaded(model: Any) 
         leases.model("stub")
     assert "ollama cloud is disabled: remote model is unavailable" == str(refused.value)
     asyncio.run(leases.unload("stub"))
+
+
+def test_the_first_request_of_a_model_waits_for_its_files_in_a_thread() -> None:
+    """Others go on meanwhile, and later requests wait for nothing."""
+
+    class Stored:
+        config = SimpleNamespace(remote_host="")
+        read_by: list[int] = []  # noqa: RUF012 - there is one
+
+        @property
+        def is_read(self) -> bool:
+            return bool(self.read_by)
+
+        @property
+        def capabilities(self) -> tuple[str, ...]:
+            self.read_by.append(threading.get_ident())
+            return ()
+
+    stored = Stored()
+    settings = config.read({"OLLAMA_MODELS": os.devnull})
+    leases = Leasing(cast("Any", SimpleNamespace(model=lambda _: stored)), cast("Any", None), settings)
+    for _ in range(2):
+        assert stored is asyncio.run(leases.opened("m"))
+    (reader,) = stored.read_by
+    assert threading.get_ident() != reader

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from puna.errors import CorruptModel, InvalidRequest, NotCapable
 from puna.events import Progress
 from puna.gguf import Gguf, foreign, writing
 from puna.names import Digest
-from puna.service.blocking import blocking
+from puna.service.blocking import blocking, finished
 from puna.store import disk
 from puna.store.blobs import Blobs, BlobWriter
 
@@ -212,7 +213,11 @@ def _committed(blobs: Blobs, writer: BlobWriter) -> Made:
 async def _saving(writer: BlobWriter) -> AsyncIterator[int]:
     """A descriptor, what is written to which goes to ``writer``; all of it is there when the block has ended."""
     reading, descriptor = os.pipe()
-    saving = asyncio.ensure_future(blocking(_drain, reading, writer))
+    # It is at work as long as the child is, and would keep others from a disk for so long.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="puna saving")
+    work = asyncio.get_running_loop().run_in_executor(thread, _drain, reading, writer)
+    saving = asyncio.ensure_future(finished(work))
+    thread.shutdown(wait=False)
     try:
         yield descriptor
     finally:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from gguf import GGUFWriter
 
 from puna.errors import ConversionFailed, DiskFull, InvalidRequest, ModelNotFound
 from puna.events import Progress
-from puna.service.create import create
+from puna.service.create import create, making
 from puna.store.disk import Disk
 from puna.store.models import Store
 from puna.types import CreateRequest
@@ -137,6 +138,22 @@ def test_quantized(store: Store, put: Put, tmp_path: Path) -> None:
         model.gguf.tensors[0].type,
         model.details.parent_model,
     )
+
+
+def test_quantizing_leaves_threads_to_others(store: Store, tmp_path: Path) -> None:
+    """However many models are quantized at once, what only waits for a disk goes on."""
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as few, store.blobs.open_writer() as writer:
+            loop.set_default_executor(few)
+            async with making._saving(writer) as output:
+                os.write(output, b"GGUF")
+                while writer.size < 4:
+                    await asyncio.sleep(0)
+                assert 3 == await asyncio.wait_for(asyncio.to_thread(max, 1, 3), 60)
+
+    asyncio.run(play())
 
 
 def test_quantized_from_a_model(store: Store, put: Put, tmp_path: Path) -> None:
