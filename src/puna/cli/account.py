@@ -43,7 +43,9 @@ def launch(args: tuple[str, ...], *, model: str, config: bool, restore: bool, ye
     if app in _ANTHROPIC:
         variables = f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=puna ANTHROPIC_MODEL={model or 'MODEL'}"
     elif app == "codex":
-        args = ("codex", "--oss", "--local-provider", "ollama", "-m", model or "MODEL", *args[1:])
+        # It looks for the whole name in the list.
+        name = model if ":" in model or not model else f"{model}:latest"
+        args = ("codex", "--oss", "--local-provider", "ollama", "-m", name or "MODEL", *args[1:])
         variables = f"CODEX_OSS_BASE_URL={url}/v1"
     else:
         variables = f"OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna"

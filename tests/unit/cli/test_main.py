@@ -192,7 +192,7 @@ def test_help_of_a_group(puna):
         (["launch", "opencode", "--", "--x"], "OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna opencode --x"),
         (
             ["launch", "codex", "--model", "qwen3", "--", "--full-auto"],
-            "CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m qwen3 --full-auto",
+            "CODEX_OSS_BASE_URL={url}/v1 codex --oss --local-provider ollama -m qwen3:latest --full-auto",
         ),
         (["launch"], "OPENAI_BASE_URL={url}/v1"),
     ],
