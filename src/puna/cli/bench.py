@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ from puna.types import GenerateRequest
 
 if TYPE_CHECKING:
     from puna.client import Client
+
+_SIGNAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,13 @@ def _together(client: Client, requests: Sequence[GenerateRequest]) -> Together:
     began = time.perf_counter()
     for request in requests:
         threading.Thread(target=ask, args=(request,), daemon=True).start()  # Ctrl+C waits for no answer
-    answers = []
-    for _ in requests:
-        answer = told.get()
+    answers: list[tuple[Speed, float]] = []
+    while len(answers) < len(requests):
+        try:
+            # Not for ever: a signal that comes just before the waiting begins does not end it.
+            answer = told.get(timeout=_SIGNAL_SECONDS)
+        except Empty:
+            continue
         if isinstance(answer, Exception):
             raise answer
         answers.append(answer)
