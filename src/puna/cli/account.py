@@ -6,7 +6,7 @@ import os
 
 import click
 
-from puna.cli.command import Command, exactly
+from puna.cli.command import Command, exactly, model_name
 
 _ANTHROPIC = ("claude",)
 
@@ -43,9 +43,8 @@ def launch(args: tuple[str, ...], *, model: str, config: bool, restore: bool, ye
     if app in _ANTHROPIC:
         variables = f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=puna ANTHROPIC_MODEL={model or 'MODEL'}"
     elif app == "codex":
-        # It looks for the whole name in the list.
-        name = model if ":" in model or not model else f"{model}:latest"
-        args = ("codex", "--oss", "--local-provider", "ollama", "-m", name or "MODEL", *args[1:])
+        name = model_name(model).short if model else "MODEL"  # it looks for the tag in the list, too
+        args = ("codex", "--oss", "--local-provider", "ollama", "-m", name, *args[1:])
         variables = f"CODEX_OSS_BASE_URL={url}/v1"
     else:
         variables = f"OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=puna"

@@ -9,6 +9,7 @@ from typing import TextIO
 
 import click
 
+from puna.cli.terminal import harmless
 from puna.errors import PunaError
 
 INTERRUPTED = 130
@@ -33,7 +34,7 @@ def told(error: BaseException) -> int:
             import traceback  # noqa: PLC0415 - seldom wanted
 
             click.echo("".join(traceback.format_exception(error)), nl=False, err=True)
-        click.echo(f"Error: {_text(error)}", err=True)
+        click.echo(f"Error: {harmless(_text(error))}", err=True)  # servers and registries say some of it
     if isinstance(error, OSError):
         _let_go(sys.stdout)
     return 1
@@ -44,9 +45,9 @@ def _text(error: BaseException) -> str:
         case click.ClickException():
             return error.format_message()
         case PunaError():
-            return " ".join(str(error).split("\n"))
+            return str(error).replace("\n", " ")
         case OSError():
-            place = " ".join(f"{error.filename}: ".split("\n")) if error.filename else ""
+            place = f"{error.filename}: ".replace("\n", " ") if error.filename else ""
             return f"{place}{(error.strerror or str(error) or type(error).__name__).lower()}"
         case MemoryError():
             return "out of memory"

@@ -21,6 +21,7 @@ def raised(error):
     ("error", "line"),
     [
         (click.UsageError("no such thing"), "no such thing"),
+        (click.ClickException("the registry says \x1b[2Jgone\x07"), "the registry says [2Jgone"),
         (StoreError("the store is on fire"), "the store is on fire"),
         (LoadFailed("no\nmemory"), "no memory"),
         (PermissionError(errno.EACCES, "Permission denied", "/models/x"), "/models/x: permission denied"),
